@@ -1,0 +1,102 @@
+"""The rules of the edge: what an event must be beyond its Avro types before anything downstream sees it.
+
+Pure checks; each failure quotes the value and says what to do. Messages stay verbatim: only their form is checked.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from schemas.errors import InvalidRecord
+from schemas.records import TASKS, ConversationEvent, Feedback, Usage
+
+MAX_EVENT_BYTES = 1_000_000
+"""Largest encoded event: the broker's own default limit of a message."""
+
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+_FEEDBACK_TYPES: dict[str, type | tuple[type, ...]] = {
+    "boolean": bool, "float": float, "comment": str, "demonstration": str,
+}  # fmt: skip
+
+
+def check(event: ConversationEvent) -> ConversationEvent:
+    """The same event, if it keeps the rules.
+
+    Raises:
+        InvalidRecord: with the offending value.
+    """
+    for name in ("event_id", "conversation_id"):
+        if not getattr(event, name).strip():
+            raise InvalidRecord(f"{name} is empty; give each event and conversation an id")
+    if event.sequence is not None and event.sequence < 0:
+        raise InvalidRecord(f"sequence={event.sequence} is negative; count from 0")
+    _check_kind(event)
+    for index, message in enumerate(event.messages):
+        _check_message(index, message)
+    for usage in event.usage:
+        _check_usage(usage)
+    _check_labels(event)
+    return event
+
+
+def _check_kind(event: ConversationEvent) -> None:
+    if not isinstance(event.messages, list):
+        raise InvalidRecord(f"messages={event.messages!r:.80} is no list of chat messages")
+    if event.kind in ("turn", "conversation") and not event.messages:
+        raise InvalidRecord(f"kind={event.kind} without messages; send the chat messages it is about")
+    if event.kind == "feedback" and event.feedback is None:
+        raise InvalidRecord("kind=feedback without feedback; set its name, kind and value")
+    if event.kind == "outcome" and event.outcome is None:
+        raise InvalidRecord("kind=outcome without outcome; set success, reward or reason")
+    if event.feedback is not None:
+        _check_feedback(event.feedback)
+    if event.outcome is not None and event.outcome.reward is not None and not math.isfinite(event.outcome.reward):
+        raise InvalidRecord(f"outcome.reward={event.outcome.reward} is no number; send null for unknown")
+
+
+def _check_feedback(feedback: Feedback) -> None:
+    if not isinstance(feedback.value, _FEEDBACK_TYPES[feedback.kind]):
+        raise InvalidRecord(f"feedback {feedback.name!r}: value={feedback.value!r:.80} is no {feedback.kind}")
+    if isinstance(feedback.value, float) and not math.isfinite(feedback.value):
+        raise InvalidRecord(f"feedback {feedback.name!r}: value={feedback.value} is no number")
+
+
+def _check_message(index: int, message: Any) -> None:
+    if not isinstance(message, dict):
+        raise InvalidRecord(f"messages[{index}]={message!r:.80} is no object")
+    if message.get("role") not in ROLES:
+        raise InvalidRecord(f"messages[{index}].role={message.get('role')!r} is not one of {', '.join(ROLES)}")
+    content = message.get("content")
+    if content is not None and not isinstance(content, (str, list)):
+        raise InvalidRecord(f"messages[{index}].content={content!r:.80} is neither text, parts nor null")
+    calls = message.get("tool_calls")
+    if calls is not None and not isinstance(calls, list):
+        raise InvalidRecord(f"messages[{index}].tool_calls={calls!r:.80} is no list")
+    for call in calls or ():
+        _check_tool_call(index, call)
+
+
+def _check_tool_call(index: int, call: Any) -> None:
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        raise InvalidRecord(f"messages[{index}].tool_calls: {call!r:.120} lacks function.name")
+
+
+def _check_usage(usage: Usage) -> None:
+    for name in ("prompt_tokens", "completion_tokens", "cached_tokens", "cost_usd", "latency_ms"):
+        value = getattr(usage, name)
+        if value is not None and not (math.isfinite(value) and value >= 0):
+            raise InvalidRecord(f"usage.{name}={value} must be a finite number >= 0, or null for unknown")
+
+
+def _check_labels(event: ConversationEvent) -> None:
+    if not isinstance(event.labels, list):
+        raise InvalidRecord(f"labels={event.labels!r:.80} is no list")
+    for label in event.labels:
+        if not isinstance(label, dict) or label.get("task") not in TASKS or "target" not in label:
+            raise InvalidRecord(f"label {label!r:.120} needs a task ({', '.join(TASKS)}) and a target")
+        if not isinstance(label.get("message", 0), int) or not 0 <= label.get("message", 0) < max(
+            1, len(event.messages)
+        ):
+            raise InvalidRecord(f"label {label!r:.120} names no message of this event")

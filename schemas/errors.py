@@ -1,0 +1,28 @@
+"""Errors of what travels, split by who must act.
+
+SchemaError
+├── InvalidRecord      the publisher must mend the value; never retry
+├── Undecodable        these bytes are no record of ours; never retry
+│   └── UnknownSchema  the schema id is not in the catalog; upgrade the reader
+└── UnknownTopic       the caller asked for a topic that topics.yaml does not name
+"""
+
+
+class SchemaError(Exception):
+    """Anything wrong with what travels."""
+
+
+class InvalidRecord(SchemaError):  # noqa: N818 - named for what it is, not for being an error
+    """A value breaks its schema; the message quotes it and says what to do."""
+
+
+class Undecodable(SchemaError):  # noqa: N818
+    """Bytes that are no record of ours."""
+
+
+class UnknownSchema(Undecodable):
+    """A well-formed header with a schema id that the catalog does not hold."""
+
+
+class UnknownTopic(SchemaError):  # noqa: N818
+    """A topic that topics.yaml does not name."""

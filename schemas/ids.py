@@ -1,0 +1,47 @@
+"""Deterministic ids and hashes: replaying input makes the same ones."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import unicodedata
+from typing import Any
+
+import orjson
+
+_DIGITS = re.compile(r"\d")
+_SPACE = re.compile(r"\s+")
+
+
+def stable_id(*parts: object) -> str:
+    """32 hex digits that depend on the parts and their order only."""
+    text = "\x1f".join(str(part) for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def content_hash(value: Any) -> str:
+    """sha256 of a JSON value with sorted keys."""
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def normalised(text: str) -> str:
+    """Lower case, digits as 0, accents composed, white space single: near-identical short texts meet here."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return _SPACE.sub(" ", _DIGITS.sub("0", folded)).strip()
+
+
+def text_hash(text: str) -> str:
+    """sha256 of the normalised text."""
+    return hashlib.sha256(normalised(text).encode()).hexdigest()
+
+
+def customer_hash(customer_id: str, key: bytes) -> str:
+    """Keyed hash of a customer id: stable for one key, useless without it."""
+    return "c-" + hmac.new(key, customer_id.encode(), hashlib.sha256).hexdigest()[:24]
+
+
+def share(unit: str, salt: str) -> float:
+    """A number in [0, 1) that depends on the unit and the salt only: splits and samples go by it."""
+    digest = hashlib.sha256(f"{salt}\x1f{unit}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
