@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import yaml
 from fastavro import parse_schema
@@ -75,8 +75,12 @@ def topic(name: str) -> Topic:
 def schema(record: str, version: int) -> dict[str, Any]:
     """The parsed Avro schema of a record's version, ready for fastavro."""
     text = (FOLDER / "avro" / f"{record}.v{version}.avsc").read_text(encoding="utf-8")
-    parsed: dict[str, Any] = parse_schema(json.loads(text))
-    return parsed
+    return cast("dict[str, Any]", parse_schema(json.loads(text)))
+
+
+def newest_schema(record: str) -> dict[str, Any]:
+    """The newest parsed schema of a record: what writers use and readers resolve to."""
+    return schema(record, of_record(record).newest)
 
 
 @cache

@@ -4,7 +4,8 @@ SchemaError
 ├── InvalidRecord      the publisher must mend the value; never retry
 ├── Undecodable        these bytes are no record of ours; never retry
 │   └── UnknownSchema  the schema id is not in the catalog; upgrade the reader
-└── UnknownTopic       the caller asked for a topic that topics.yaml does not name
+├── UnknownTopic       the caller asked for a topic that topics.yaml does not name
+└── DamagedArtifact    an adapter folder is not what its manifest or digest says; never load it
 """
 
 
@@ -26,3 +27,7 @@ class UnknownSchema(Undecodable):
 
 class UnknownTopic(SchemaError):  # noqa: N818
     """A topic that topics.yaml does not name."""
+
+
+class DamagedArtifact(SchemaError):  # noqa: N818
+    """An adapter folder that is incomplete, altered or not the one announced."""
