@@ -1,0 +1,42 @@
+# Everything a newcomer or CI needs. Each target sets up what it needs first.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+BIN := .venv/bin
+export UV_LINK_MODE ?= copy
+
+help: ## Show this help
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup: .venv/.done ## Make the virtual environment with all packages, pinned
+
+.venv/.done: pyproject.toml constraints.txt
+	@command -v uv >/dev/null || python3 -m pip install --quiet --disable-pip-version-check uv || \
+	  { echo "error: uv is missing and pip could not install it; see https://docs.astral.sh/uv"; exit 1; }
+	uv venv --quiet --allow-existing --python 3.11 .venv
+	uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[embedded,train,dev]'
+	@touch $@
+
+demo: setup ## Simulated customers to trained adapters, on this machine
+	@$(BIN)/still demo
+
+test: setup ## All tests except the slow ones
+	$(BIN)/pytest -q -m "not slow"
+
+test-all: setup ## All tests
+	$(BIN)/pytest -q
+
+check: setup ## Lint, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup ## Measure; prints tables, changes nothing
+	$(BIN)/python -m bench
+
+up: setup ## The whole stack in the foreground
+	@$(BIN)/still up
+
+clean: ## Forget the embedded data (not the environment)
+	rm -rf .still
+
+.PHONY: help setup demo test test-all check bench up clean

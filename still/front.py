@@ -1,0 +1,54 @@
+"""Runs one command: typer in front, a user's mistake as one line on standard error behind."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+
+import structlog
+import typer
+
+from still.errors import UserError
+
+
+def run(register: Callable[[typer.Typer], None], arguments: list[str]) -> int:
+    """Run a command's module with these arguments; the exit status is 0, 1 or 2 (a user's mistake)."""
+    configure_logs()
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+    app.callback()(_still)
+    register(app)
+    try:
+        status = app(arguments, prog_name="still", standalone_mode=True)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except BrokenPipeError:
+        # The reader of our output went away (`still sql ... | head`): not a failure of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status if isinstance(status, int) else 0
+
+
+def configure_logs() -> None:
+    """Structured logs on standard error: readable on a terminal, JSON lines elsewhere; level by STILL_LOG_LEVEL."""
+    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    level = logging.getLevelNamesMapping().get(os.environ.get("STILL_LOG_LEVEL", "INFO").upper(), logging.INFO)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+
+
+def _still() -> None:
+    """Make typer keep the command's name even where a module registers only one."""

@@ -1,0 +1,85 @@
+"""Where things are: read once from the environment (`STILL_*`) and the running embedded stack; refused early if wrong.
+
+Only `still/` reads the environment; every other package gets plain values. Secrets are masked in every print.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from still.embedded.stack import Stack, read_stack
+from still.errors import UserError
+
+
+class Settings(BaseSettings):
+    """Settings that several processes share; each field can be set as `STILL_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="STILL_", extra="ignore", frozen=True)
+
+    folder: Path = Field(default=Path(".still"), description="Embedded data, registry, secrets")
+    bootstrap_servers: str = Field(default="127.0.0.1:19092", description="Kafka, host:port[,host:port]")
+    clickhouse_url: str = Field(default="http://127.0.0.1:18123", description="ClickHouse's HTTP interface")
+    clickhouse_user: str = Field(default="default")
+    clickhouse_password: SecretStr = Field(default=SecretStr(""))
+    database: str = Field(default="stillstream", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    topic_prefix: str = Field(default="", description="Put before every topic's name")
+    partitions: int = Field(default=4, ge=1, description="Of conversation-keyed topics; fixed for life")
+    replication: int = Field(default=1, ge=1)
+    registry: str = Field(default="", description="fsspec URI of the adapter registry; empty = <folder>/registry")
+    customer_key: SecretStr = Field(default=SecretStr(""), description="Key of customer hashes and surrogates")
+    encoder_base: str = Field(default="", description="Hub id or path; empty = the packaged all-MiniLM-L6-v2")
+    decoder_base: str = Field(default="", description="Hub id or path; empty = the small shipped one")
+    min_quality: float = Field(default=0.6, ge=0, le=1, description="Score a conversation needs for admission")
+    inactivity_seconds: float = Field(default=300.0, gt=0, description="Silence after which a contact is closed")
+
+    @property
+    def registry_uri(self) -> str:
+        """Where adapters lie."""
+        return self.registry or (self.folder / "registry").absolute().as_uri()
+
+    def key(self) -> bytes:
+        """The key of customer hashes: given, or made once in the folder.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        given = self.customer_key.get_secret_value()
+        return given.encode() if given else _own_key(self.folder / "customer.key")
+
+
+def load(**overrides: Any) -> Settings:
+    """Settings of environment, running stack and overrides (strongest last).
+
+    Raises:
+        UserError: a setting is wrong; names it.
+    """
+    try:
+        plain = Settings(**overrides)
+        stack = read_stack(plain.folder)
+        return plain if stack is None else Settings(**_of_stack(stack, plain), **overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "STILL_" + "_".join(map(str, first["loc"])).upper()
+        raise UserError(f"{name}={first['input']!r}: {first['msg']}; mend it and try again") from None
+
+
+def _of_stack(stack: Stack, plain: Settings) -> dict[str, Any]:
+    """Addresses of the running stack, unless the environment names others."""
+    found = {"bootstrap_servers": stack.bootstrap_servers, "clickhouse_url": stack.clickhouse_url}
+    return {name: value for name, value in found.items() if name not in plain.model_fields_set}
+
+
+def _own_key(file: Path) -> bytes:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            file.touch(mode=0o600)
+            file.write_text(secrets.token_hex(32), encoding="ascii")
+        return file.read_text(encoding="ascii").encode()
+    except OSError as error:
+        raise UserError(f"{file} cannot be written: {error.strerror}; set STILL_FOLDER or STILL_CUSTOMER_KEY") from None
