@@ -1,0 +1,1 @@
+"""Where it lands: ClickHouse, the adapter registry, memory twins."""

@@ -1,0 +1,1 @@
+"""What learns: batches, tracks, adapters, evaluation, gates, rounds and the continuous service."""

@@ -1,0 +1,80 @@
+"""No Docker engine runs here, so the compose file is checked by its content: everything it names exists."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from still.__main__ import COMMANDS
+from still.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+
+
+def test_every_process_is_there() -> None:
+    """Kafka, ClickHouse and each long-running process of ours have a service."""
+    assert {"kafka", "clickhouse", "init", "worker", "sink", "trainer"} == SERVICES.keys()
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_command_exists(name: str) -> None:
+    """Each service of ours runs a command that `still` knows, and so does its health check."""
+    assert OURS[name]["command"][0] in COMMANDS
+    check = OURS[name]["healthcheck"]
+    assert check.get("disable") or check["test"][:2] == ["CMD", "still"]
+    assert check.get("disable") or check["test"][2] in COMMANDS
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_variables_are_settings(name: str) -> None:
+    """Each STILL_ variable is a field of the settings (or the log level), so that no typing error is silently ignored."""
+    fields = {f"STILL_{field.upper()}" for field in Settings.model_fields} | {"STILL_LOG_LEVEL"}
+    assert OURS[name]["environment"].keys() <= fields
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_service_is_watched(name: str) -> None:
+    """Every long-running service has a health check and starts again; one-shot ones say so."""
+    service = SERVICES[name]
+    assert service["restart"] in ("unless-stopped", "no")
+    assert "healthcheck" in service
+
+
+def test_volumes_and_mounts_exist() -> None:
+    """Each named volume is declared, each mounted file is in the repository."""
+    for service in SERVICES.values():
+        for mount in service.get("volumes", []):
+            source = mount.split(":")[0]
+            assert (ROOT / source).exists() if source.startswith(".") else source in COMPOSE["volumes"]
+
+
+def test_no_secret_is_written_down() -> None:
+    """Passwords and keys come from the environment and are required there."""
+    for line in TEXT.splitlines():
+        if re.search(r"(PASSWORD|KEY):", line):
+            assert re.search(r"\$\{\w+:\?", line), line
+
+
+def test_image_copies_every_package() -> None:
+    """The image holds every package that pyproject.toml installs."""
+    docker = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    packages = re.search(
+        r"packages = \[(.*?)\]\n\n\[tool\.pytest", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.S
+    )
+    assert packages is not None
+    for package in re.findall(r'"(\w+)"', packages.group(1)):
+        assert f"COPY {package} {package}\n" in docker
+
+
+def test_log_tables_are_bounded() -> None:
+    """Each ClickHouse log table that stays has a TTL."""
+    logs = (ROOT / "deploy/clickhouse/logs.xml").read_text(encoding="utf-8")
+    kept = re.findall(r"<(\w+_log)>(.*?)</\1>", logs, re.S)
+    assert kept
+    assert all("<ttl>" in body for _, body in kept)
