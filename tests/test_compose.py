@@ -33,7 +33,7 @@ def test_command_exists(name: str) -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_variables_are_settings(name: str) -> None:
-    """Each STILL_ variable is a field of the settings (or the log level), so that no typing error is silently ignored."""
+    """Each STILL_ variable is a field of the settings, or the log level: a misspelt one would be ignored."""
     fields = {f"STILL_{field.upper()}" for field in Settings.model_fields} | {"STILL_LOG_LEVEL"}
     assert OURS[name]["environment"].keys() <= fields
 
@@ -65,7 +65,7 @@ def test_image_copies_every_package() -> None:
     """The image holds every package that pyproject.toml installs."""
     docker = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     packages = re.search(
-        r"packages = \[(.*?)\]\n\n\[tool\.pytest", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.S
+        r"packages = \[(.*?)\]\n\n\[tool\.pytest", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.DOTALL
     )
     assert packages is not None
     for package in re.findall(r'"(\w+)"', packages.group(1)):
@@ -75,6 +75,6 @@ def test_image_copies_every_package() -> None:
 def test_log_tables_are_bounded() -> None:
     """Each ClickHouse log table that stays has a TTL."""
     logs = (ROOT / "deploy/clickhouse/logs.xml").read_text(encoding="utf-8")
-    kept = re.findall(r"<(\w+_log)>(.*?)</\1>", logs, re.S)
+    kept = re.findall(r"<(\w+_log)>(.*?)</\1>", logs, re.DOTALL)
     assert kept
     assert all("<ttl>" in body for _, body in kept)

@@ -1,0 +1,50 @@
+"""When to trust an adapter's answer: the largest coverage whose error is certified, by risk control, not by eye.
+
+Declared coverage points, an exact binomial bound for each, Bonferroni over them (Learn-then-Test of
+Angelopoulos et al. 2021, with the Clopper-Pearson bound of 1934). Calibrate on items that were neither trained on nor in the benchmark.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta
+
+from schemas.records import Routing
+
+COVERAGES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.5, 0.4, 0.3)
+"""Declared before any data is seen, from the most wanted down."""
+
+
+def certify(
+    confidence: NDArray[np.float64], correct: NDArray[np.bool_], *, alpha: float = 0.05, delta: float = 0.05
+) -> Routing:
+    """The threshold with the largest coverage whose error stays below `alpha` with probability 1 - `delta`.
+
+    Args:
+        confidence: shape (n,), higher is surer.
+        correct: shape (n,), whether the answer was right.
+        alpha: error promised among the answered, 0 to 1.
+        delta: chance that the promise is broken.
+
+    Returns:
+        Routing with threshold and coverage None where no declared coverage can be certified. Temperature is 1: the
+        threshold is on the confidence as it is.
+
+    Raises:
+        ValueError: shapes differ.
+    """
+    if confidence.shape != correct.shape:
+        raise ValueError(f"confidence has shape {confidence.shape}, correct {correct.shape}; they must be equal")
+    order = np.argsort(-confidence, kind="stable")
+    errors = np.cumsum(~correct[order])
+    for coverage in COVERAGES:
+        answered = int(np.floor(coverage * len(order)))
+        if answered and upper_bound(int(errors[answered - 1]), answered, delta / len(COVERAGES)) <= alpha:
+            return Routing(1.0, float(confidence[order][answered - 1]), alpha, delta, answered / len(order))
+    return Routing(1.0, None, alpha, delta, None)
+
+
+def upper_bound(errors: int, n: int, delta: float) -> float:
+    """One-sided Clopper-Pearson upper bound of an error rate at confidence 1 - `delta`."""
+    return 1.0 if errors >= n else float(beta.ppf(1 - delta, errors + 1, n - errors))
