@@ -1,7 +1,7 @@
 """When to trust an adapter's answer: the largest coverage whose error is certified, by risk control, not by eye.
 
-Declared coverage points, an exact binomial bound for each (Clopper-Pearson 1934), Bonferroni over them (Learn-then-Test,
-Angelopoulos et al. 2021). Calibrate on items that were neither trained on nor in the benchmark.
+Declared coverage points, an exact binomial bound for each (Clopper-Pearson 1934), Bonferroni over them
+(Learn-then-Test, Angelopoulos et al. 2021). Calibrate on items that were neither trained on nor in the benchmark.
 """
 
 from __future__ import annotations
