@@ -1,0 +1,67 @@
+"""Settings of the pure steps: small frozen values, checked at birth, units in the names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from schemas.edge import MAX_EVENT_BYTES
+from schemas.records import Task
+
+MINUTE_US = 60_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class AssembleSettings:
+    """How long and how much assemble holds, per partition.
+
+    `retain_closed_us` counts on the partition's own clock (its newest Kafka timestamp): for so long a late event still
+    makes a new revision. `max_bytes` bounds the held events, `max_markers` the closed conversations of which only the
+    revision is remembered.
+    """
+
+    inactivity_us: int = 30 * MINUTE_US
+    retain_closed_us: int = 24 * 60 * MINUTE_US
+    max_bytes: int = 32_000_000
+    max_conversation_bytes: int = MAX_EVENT_BYTES
+    max_markers: int = 50_000
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name}={getattr(self, name)} must be positive")
+        if self.max_bytes < self.max_conversation_bytes:
+            raise ValueError(f"max_bytes={self.max_bytes} must hold one conversation of {self.max_conversation_bytes}")
+
+
+@dataclass(frozen=True, slots=True)
+class RedactSettings:
+    """The secret that makes surrogates and customer hashes stable for us and useless for others."""
+
+    key: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.key) < 16:
+            raise ValueError(f"the customer key has {len(self.key)} bytes; use at least 16 random ones")
+
+
+@dataclass(frozen=True, slots=True)
+class DistillSettings:
+    """What a conversation must reach to be learned from, and how customers are split.
+
+    `min_quality` maps a task to the admission threshold of its track, `default_min_quality` stands for the others.
+    Of every 100 customers, `development_share` * 100 go to development and `benchmark_share` * 100 are held out.
+    """
+
+    min_quality: Mapping[Task, float] = field(default_factory=dict)
+    default_min_quality: float = 0.7
+    development_share: float = 0.1
+    benchmark_share: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name, value in {**self.min_quality, "default_min_quality": self.default_min_quality}.items():
+            if not 0 <= value <= 1:
+                raise ValueError(f"the quality threshold {name}={value} must lie between 0 and 1")
+        held_out = self.development_share + self.benchmark_share
+        if min(self.development_share, self.benchmark_share) < 0 or held_out >= 1:
+            raise ValueError(f"development and benchmark shares sum to {held_out}; leave something to train on")
