@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from io import BytesIO
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import orjson
 from fastavro import schemaless_reader, schemaless_writer
@@ -19,7 +19,7 @@ from schemas.errors import InvalidRecord, Undecodable
 from schemas.jsonform import first_fault, from_json, to_json
 from schemas.records import ConversationEvent, Record
 
-__all__ = ["JSON_CONTENT_TYPE", "decode", "decode_event", "decode_json", "encode", "from_json", "to_json"]
+__all__ = ["JSON_CONTENT_TYPE", "decode", "decode_datum", "decode_event", "decode_json", "encode", "from_json", "to_json"]
 
 MAGIC = 0
 HEADER = struct.Struct(">bI")
@@ -54,28 +54,35 @@ def decode(data: bytes, kind: type[R]) -> R:
         UnknownSchema: the catalog lacks the writer's schema id.
         Undecodable: the bytes are no such record.
     """
+    datum = decode_datum(data, kind.__name__)
+    try:
+        record: R = from_datum(kind, datum)
+    except (TypeError, ValueError, KeyError) as error:
+        raise Undecodable(f"{kind.__name__} of {len(data)} bytes cannot be read: {error!r}") from error
+    return record
+
+
+def decode_datum(data: bytes, name: str) -> dict[str, Any]:
+    """The plain dict of the record `name` in these bytes, under its newest schema; JSON fields stay text.
+
+    For who moves records on without looking into them; raises what `decode` raises.
+    """
     if len(data) < HEADER.size or data[0] != MAGIC:
         raise Undecodable(f"{len(data)} bytes starting {data[:8]!r} lack the wire format's 5-byte header")
     writer, version = catalog.writer_of(HEADER.unpack_from(data)[1])
-    if writer != kind.__name__:
-        raise Undecodable(f"bytes hold a {writer}, expected a {kind.__name__}")
-    return _decode_body(data, version, kind)
-
-
-def _decode_body(data: bytes, version: int, kind: type[R]) -> R:
-    name = kind.__name__
+    if writer != name:
+        raise Undecodable(f"bytes hold a {writer}, expected a {name}")
     source = BytesIO(data)
     source.seek(HEADER.size)
     newest = catalog.of_record(name).newest
     reader_schema = catalog.newest_schema(name) if version != newest else None
     try:
-        datum = schemaless_reader(source, catalog.schema(name, version), reader_schema)
-        record: R = from_datum(kind, datum)
+        datum: Any = schemaless_reader(source, catalog.schema(name, version), reader_schema)
     except (EOFError, TypeError, ValueError, IndexError, KeyError, OverflowError, MemoryError) as error:
         raise Undecodable(f"{name} v{version} of {len(data)} bytes cannot be read: {error!r}") from error
     if source.tell() != len(data):
         raise Undecodable(f"{name} v{version} leaves {len(data) - source.tell()} bytes unread")
-    return record
+    return cast(dict[str, Any], datum)
 
 
 def decode_event(data: bytes, content_type: bytes | None = None) -> ConversationEvent:
