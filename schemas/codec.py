@@ -19,7 +19,16 @@ from schemas.errors import InvalidRecord, Undecodable
 from schemas.jsonform import first_fault, from_json, to_json
 from schemas.records import ConversationEvent, Record
 
-__all__ = ["JSON_CONTENT_TYPE", "decode", "decode_datum", "decode_event", "decode_json", "encode", "from_json", "to_json"]
+__all__ = [
+    "JSON_CONTENT_TYPE",
+    "decode",
+    "decode_datum",
+    "decode_event",
+    "decode_json",
+    "encode",
+    "from_json",
+    "to_json",
+]
 
 MAGIC = 0
 HEADER = struct.Struct(">bI")
@@ -82,7 +91,7 @@ def decode_datum(data: bytes, name: str) -> dict[str, Any]:
         raise Undecodable(f"{name} v{version} of {len(data)} bytes cannot be read: {error!r}") from error
     if source.tell() != len(data):
         raise Undecodable(f"{name} v{version} leaves {len(data) - source.tell()} bytes unread")
-    return cast(dict[str, Any], datum)
+    return cast("dict[str, Any]", datum)
 
 
 def decode_event(data: bytes, content_type: bytes | None = None) -> ConversationEvent:
