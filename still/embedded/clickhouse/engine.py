@@ -1,0 +1,176 @@
+"""The chDB engine behind the HTTP front: connections, and the three ways a statement runs.
+
+A query never meets another's state: a connection is lent to one request at a time, goes back only when the
+request succeeded and left no state behind, and is handed out again only for the same database and settings.
+A failed one is closed: chDB leaves what a failed query had written in the connection's buffer, and the next
+query's answer would begin with it (seen with 26.9). Opening one costs 0.2 ms.
+"""
+
+import contextlib
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import chdb
+from chdb.state.sqlitelike import Connection
+
+from still.embedded.clickhouse.errors import QueryError, query_error
+
+_SETTING_NAME = re.compile(r"[A-Za-z_]\w*")
+_MOST_IDLE = 32
+# Statements that change the connection itself: it is not lent again.
+_LEAVES_STATE = frozenset({b"SET", b"USE", b"CREATE", b"DROP"})
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a request brings besides its statement: the database and the settings, in order."""
+
+    database: str
+    settings: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_changeable(self) -> bool:
+        """Whether a connection in this scope can still be given the next request's query id."""
+        return dict(self.settings).get("readonly", "0") in {"0", "2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a finished statement gives: its answer (empty for most that are no query) and its counts."""
+
+    answer: bytes = b""
+    read_rows: int = 0
+    read_bytes: int = 0
+    written_rows: int = 0
+    written_bytes: int = 0
+
+
+class Engine:
+    """The one engine of a process, open on one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._address = str(folder)
+        self._lock = threading.Lock()
+        self._idle: list[tuple[Scope, Connection]] = []
+        # The engine closes with its last connection; this one stays.
+        self._anchor = chdb.connect(self._address)
+        self.version = self._scalar("SELECT version()")
+        self.timezone = self._scalar("SELECT timezone()")
+        self.host_name = self._scalar("SELECT hostName()")
+
+    def run(self, scope: Scope, query_id: str, statement: bytes, options: "RunOptions") -> Done:
+        """Runs any statement to its end; the whole answer is in memory."""
+        with self._lent(scope, query_id, keep=options.first_word not in _LEAVES_STATE) as connection:
+            result = connection.query(statement, options.format, params=options.parameters)
+            return Done(
+                result.bytes(), result.rows_read(), result.bytes_read(), result.rows_written(), result.bytes_written()
+            )
+
+    def stream(self, scope: Scope, query_id: str, statement: bytes, options: "RunOptions") -> Iterator[bytes]:
+        """Runs a query and yields its answer block by block; closing the iterator cancels the query."""
+        with self._lent(scope, query_id) as connection:
+            result = connection.send_query(statement, options.format, params=options.parameters)
+            try:
+                for block in result:
+                    yield block.bytes()
+            finally:
+                result.close()
+
+    def insert(self, scope: Scope, query_id: str, statement: bytes, format_name: str, data: Iterable[bytes]) -> Done:
+        """Feeds rows into an INSERT (given without FORMAT); a failure of any kind in between stores nothing more."""
+        with self._lent(scope, query_id) as connection, connection.send_insert(statement, format_name) as inserter:
+            for piece in data:
+                inserter.append(piece)
+            result = inserter.finish()
+        return Done(written_rows=result.rows_written, written_bytes=result.bytes_written)
+
+    def cancel_all(self) -> None:
+        """Asks every running query to end."""
+        self._anchor.query("KILL QUERY WHERE query_id != queryID() ASYNC", "Null")
+
+    def close(self) -> None:
+        """Closes the engine: everything acknowledged is in its files already."""
+        with self._lock:
+            for _, connection in self._idle:
+                connection.close()
+            self._idle.clear()
+            self._anchor.close()
+
+    @contextlib.contextmanager
+    def _lent(self, scope: Scope, query_id: str, *, keep: bool = True) -> Iterator[Connection]:
+        connection = self._take(scope)
+        succeeded = False
+        try:
+            connection = connection or self._open(scope)
+            if scope.is_changeable:
+                connection.query(f"SET log_comment = {_quoted(query_id)}", "Null")
+            yield connection
+            succeeded = True
+        # chDB raises RuntimeError or a child of it.
+        except RuntimeError as error:
+            raise query_error(str(error)) from None
+        finally:
+            if connection is not None:
+                self._give_back(scope, connection, keep=succeeded and keep and scope.is_changeable)
+
+    def _take(self, scope: Scope) -> Connection | None:
+        with self._lock:
+            for i in range(len(self._idle) - 1, -1, -1):
+                if self._idle[i][0] == scope:
+                    return self._idle.pop(i)[1]
+        return None
+
+    def _open(self, scope: Scope) -> Connection:
+        with self._lock:
+            connection = chdb.connect(self._address)
+        try:
+            # Off, as in a server: a lone expression is a syntax error there.
+            connection.query("SET implicit_select = 0", "Null")
+            if scope.database != "default":
+                connection.query(f"USE {_backticked(scope.database)}", "Null")
+            if scope.settings:
+                connection.query(f"SET {', '.join(_assignment(*setting) for setting in scope.settings)}", "Null")
+        except RuntimeError:
+            connection.close()
+            raise
+        return connection
+
+    def _give_back(self, scope: Scope, connection: Connection, *, keep: bool) -> None:
+        with self._lock:
+            if not keep:
+                connection.close()
+                return
+            self._idle.append((scope, connection))
+            if len(self._idle) > _MOST_IDLE:
+                self._idle.pop(0)[1].close()
+
+    def _scalar(self, query: str) -> str:
+        return str(self._anchor.query(query, "TabSeparated").bytes().decode().strip())
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a statement runs: the format where it names none, its query parameters, its first word."""
+
+    format: str
+    parameters: dict[str, str]
+    first_word: bytes
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _backticked(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace("`", "\\`")
+    return f"`{escaped}`"
+
+
+def _assignment(name: str, value: str) -> str:
+    if not _SETTING_NAME.fullmatch(name):
+        raise QueryError(115, f"DB::Exception: Unknown setting {name!r}. (UNKNOWN_SETTING)")
+    return f"{name} = {_quoted(value)}"

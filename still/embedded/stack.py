@@ -1,0 +1,169 @@
+"""Broker and ClickHouse of one folder, and the file that tells other processes where they are.
+
+`stack.json` is written whole or not at all, and counts only while the lock beside it is held: what a kill -9
+left behind is recognised as stale.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from still.embedded.broker import broker_child, cluster_id_of
+from still.embedded.child import Child
+from still.embedded.clickhouse.child import clickhouse_child
+from still.embedded.errors import ChildFailedError, StackNotRunningError
+from still.embedded.lock import folder_lock, is_held
+from still.embedded.ports import LOOPBACK, choose_port
+from still.embedded.supervisor import ChildState, ChildStatus, Supervisor
+
+LOCK_NAME = "stack.lock"
+STACK_FILE = "stack.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Preferred ports on loopback; a taken one is replaced by a free one."""
+
+    broker: int = 19092
+    clickhouse: int = 18123
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Where a running stack is.
+
+    Attributes:
+        bootstrap_servers: the broker's address, for any Kafka client.
+        cluster_id: of the broker's present life; a restarted broker has another and begins at offset 0.
+        clickhouse_url: for clickhouse-connect's `dsn`, curl, Grafana.
+        folder: holds data, logs and `stack.json`.
+        pid: the process that runs the stack.
+        started_at: ISO 8601, UTC.
+    """
+
+    bootstrap_servers: str
+    cluster_id: str
+    clickhouse_url: str
+    folder: Path
+    pid: int
+    started_at: str
+
+
+class EmbeddedStack:
+    """A stack that this process runs; more children can be started on top of broker and ClickHouse."""
+
+    def __init__(self, folder: Path, ports: Ports) -> None:
+        """Prepares the stack; the caller holds the folder's lock."""
+        self.supervisor = Supervisor(folder / "logs", on_change=self._on_change)
+        self._folder = folder
+        self._broker_port = choose_port(ports.broker)
+        self._clickhouse_port = choose_port(ports.clickhouse)
+        self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self._stack: Stack | None = None
+
+    @property
+    def stack(self) -> Stack:
+        """Where it is; the cluster id changes when the broker had to be restarted."""
+        if self._stack is None:
+            raise StackNotRunningError(f"the stack in {str(self._folder)!r} has not been started")
+        return self._stack
+
+    def start(self) -> None:
+        """Starts broker and ClickHouse and waits until both answer."""
+        self.supervisor.start(
+            [broker_child(self._broker_port), clickhouse_child(self._folder / "clickhouse", self._clickhouse_port)]
+        )
+        self._refresh()
+
+    def start_more(self, children: list[Child]) -> None:
+        """Starts further children, which stop before broker and ClickHouse do."""
+        self.supervisor.start(children)
+
+    def stop(self) -> None:
+        """Stops everything and takes `stack.json` away."""
+        self.supervisor.stop()
+        (self._folder / STACK_FILE).unlink(missing_ok=True)
+
+    def _refresh(self) -> None:
+        bootstrap_servers = f"{LOOPBACK}:{self._broker_port}"
+        cluster_id = cluster_id_of(bootstrap_servers, timeout_s=5.0)
+        if cluster_id is None:
+            raise ChildFailedError(f"the broker at {bootstrap_servers} was ready and then gave no metadata")
+        clickhouse_url = f"http://{LOOPBACK}:{self._clickhouse_port}"
+        self._stack = Stack(
+            bootstrap_servers, cluster_id, clickhouse_url, self._folder.resolve(), os.getpid(), self._started_at
+        )
+        self._write()
+
+    def _on_change(self, status: ChildStatus) -> None:
+        if self._stack is None:
+            return
+        if status.name == "broker" and status.state is ChildState.READY:
+            self._refresh()
+        else:
+            self._write()
+
+    def _write(self) -> None:
+        children = {name: asdict(status) for name, status in self.supervisor.statuses().items()}
+        text = json.dumps({**asdict(self.stack), "folder": str(self.stack.folder), "children": children}, indent=2)
+        part = self._folder / f"{STACK_FILE}.part"
+        part.write_text(text + "\n", encoding="utf-8")
+        part.replace(self._folder / STACK_FILE)
+
+
+@contextlib.contextmanager
+def embedded_stack(folder: Path, ports: Ports | None = None) -> Iterator[EmbeddedStack]:
+    """Runs broker and ClickHouse on `folder` for as long as the context lasts.
+
+    Raises:
+        FolderHeldError: another process runs a stack on this folder.
+        ChildFailedError: the broker or ClickHouse did not start.
+    """
+    with folder_lock(folder, LOCK_NAME):
+        running = EmbeddedStack(folder, ports or Ports())
+        try:
+            running.start()
+            yield running
+        finally:
+            running.stop()
+
+
+@contextlib.contextmanager
+def running_stack(folder: Path, ports: Ports | None = None) -> Iterator[Stack]:
+    """Like `embedded_stack`, for those who only need the addresses."""
+    with embedded_stack(folder, ports) as running:
+        yield running.stack
+
+
+def read_stack(folder: Path) -> Stack:
+    """Finds the stack that runs on `folder`.
+
+    Raises:
+        StackNotRunningError: none does; a file left by a killed one does not count.
+    """
+    return Stack(**{name: value for name, value in _read(folder).items() if name != "children"})
+
+
+def read_children(folder: Path) -> dict[str, ChildStatus]:
+    """The children of the stack that runs on `folder`, as its supervisor last saw them.
+
+    Raises:
+        StackNotRunningError: none runs.
+    """
+    return {
+        name: ChildStatus(**{**status, "state": ChildState(status["state"])})
+        for name, status in _read(folder)["children"].items()
+    }
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    path = folder / STACK_FILE
+    if not is_held(folder, LOCK_NAME) or not path.exists():
+        raise StackNotRunningError(f"no stack runs in {str(folder)!r}; start one with `still up`")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return {**found, "folder": Path(found["folder"])}
