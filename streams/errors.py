@@ -1,13 +1,25 @@
-"""Errors of the stream, split by who must act.
+"""Errors of the stream, split by who must act; data that a stage cannot take is a `Rejected` value instead.
 
 StreamError
-├── ForeignState     the operator: assembly state of another log lies in the state topic
-├── LogWentBack      the operator: the broker was replaced under a running worker; start it again
-├── WrongPartitions  the operator: a topic exists with another partition count; it is fixed for life
-├── TooManyRejected  the operator: nearly everything is refused, so the worker or the publisher is wrong
-├── GapFound         the operator: records between two others are missing from a log
-└── Unconfirmed      nobody at first: the broker did not confirm; retry, then stop
+├── ForeignState           the operator: assembly state of another log lies in the state topic
+├── LogWentBack            the operator: the broker was replaced under a running worker; start it again
+├── WrongPartitions        the operator: a topic exists with another partition count; it is fixed for life
+├── TooManyRejected        the operator: nearly everything is refused, so the worker or the publisher is wrong
+├── GapFound               the operator: records between two others are missing from a log
+├── Unconfirmed            nobody at first: the broker did not confirm; retry, then stop
+├── ImportFault            whoever wrote the file: it must be mended; carries file and line
+└── ProduceError           an event was not confirmed; carries what is needed to send it again
+    ├── EventTooLarge      the caller must send less in one event; never retry
+    ├── BrokerUnavailable  nobody answered in time; retry later, sending again is safe
+    ├── DeliveryFailed     the broker refused; the text says why
+    └── ProducerClosed     the caller used a producer after closing it
 """
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from schemas.records import ConversationEvent
 
 
 class StreamError(Exception):
@@ -27,7 +39,7 @@ class WrongPartitions(StreamError):  # noqa: N818
 
 
 class TooManyRejected(StreamError):  # noqa: N818
-    """So many records in a row, or of the last ones, were refused that going on would empty the log into dead.letters."""
+    """So many records were refused that going on would only empty the log into the dead letters."""
 
 
 class GapFound(StreamError):  # noqa: N818
@@ -40,3 +52,35 @@ class Unconfirmed(StreamError):  # noqa: N818
     def __init__(self, message: str, *, retriable: bool) -> None:
         super().__init__(message)
         self.retriable = retriable
+
+
+class ImportFault(StreamError):  # noqa: N818 - named for what it is, not for being an error
+    """One place of a file that cannot be imported: `file:line: what`."""
+
+    def __init__(self, file: Path | str, line: int | None, what: str) -> None:
+        super().__init__(f"{file}:{line}: {what}" if line is not None else f"{file}: {what}")
+        self.file = str(file)
+        self.line = line
+        self.what = what
+
+
+class ProduceError(StreamError):
+    """A message is not confirmed; `event` (set by the publisher) can be published again: same id, counted once."""
+
+    event: ConversationEvent | None = None
+
+
+class EventTooLarge(ProduceError):  # noqa: N818
+    """An encoded event exceeds the limit; nothing was sent."""
+
+
+class BrokerUnavailable(ProduceError):  # noqa: N818
+    """No broker answered, or none confirmed, within the time limit: whether the message arrived is unknown."""
+
+
+class DeliveryFailed(ProduceError):  # noqa: N818
+    """The broker, or the client on its behalf, refused a message for good."""
+
+
+class ProducerClosed(ProduceError):  # noqa: N818
+    """The producer was closed before this call."""

@@ -59,7 +59,8 @@ class DistillSettings:
     benchmark_share: float = 0.1
 
     def __post_init__(self) -> None:
-        for name, value in {**self.min_quality, "default_min_quality": self.default_min_quality}.items():
+        named = [(str(task), value) for task, value in self.min_quality.items()]
+        for name, value in [*named, ("default_min_quality", self.default_min_quality)]:
             if not 0 <= value <= 1:
                 raise ValueError(f"the quality threshold {name}={value} must lie between 0 and 1")
         held_out = self.development_share + self.benchmark_share

@@ -1,0 +1,272 @@
+"""Turn the events of one contact into one conversation: one `Assembler` per partition, pure, in log order.
+
+Its state is a function of the partition's log alone: no clock, no chance. An inactivity close is itself an event,
+proposed by `idle`, published by the shell and decided when it comes back. Restoring the newest state of every
+conversation is the same as never having stopped, and an event at or below a state's offset is known to be applied.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, replace
+
+from schemas import codec, ids
+from schemas.records import AssemblyState, ConversationEvent, HeldEvent, Provenance
+from streams.compose import CLOSED_BY, LAST_OFFSET, Head, Placed, compose, is_complete
+from streams.errors import ForeignState
+from streams.receive import Received, receive, reject
+from streams.settings import AssembleSettings
+from streams.values import Arrived, Draft, Rejected, Skipped, Step
+
+TOPIC = "conversation.events"
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One conversation in the making: its state as stored, and the heads of its events."""
+
+    state: AssemblyState
+    heads: tuple[Head, ...]
+    size: int
+
+    @property
+    def rank(self) -> tuple[int, int, str]:
+        """Who is let go first: the longest quiet."""
+        return self.state.last_activity_at, self.state.offset, self.state.conversation_id
+
+    def find(self, event_id: str) -> Placed | None:
+        """The held event of this id."""
+        for head, held in zip(self.heads, self.state.events, strict=True):
+            if head.event_id == event_id:
+                return Placed(held.offset, _decode(held))
+        return None
+
+
+class Assembler:
+    """Assembles the conversations of one partition; not thread-safe.
+
+    Memory is bounded: closed conversations go first, the longest quiet first, to a marker that remembers the revision;
+    events of open ones beyond `max_bytes` are rejected, to be replayed later.
+    """
+
+    def __init__(self, cluster_id: str, partition: int, settings: AssembleSettings) -> None:
+        self._cluster_id = cluster_id
+        self._partition = partition
+        self._settings = settings
+        self._contacts: dict[str, Contact] = {}
+        self._markers: dict[str, AssemblyState] = {}
+        # Heaps of ranks, cleaned lazily: an entry whose offset is not the contact's any more is void.
+        self._closed: list[tuple[int, int, str]] = []
+        self._marked: list[tuple[int, int, str]] = []
+        self._bytes = 0
+        self._open_bytes = 0
+        self._clock = 0
+        self._previous_offset: int | None = None
+        self._proposed: dict[str, int] = {}
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the events held now."""
+        return self._bytes
+
+    @property
+    def open_conversations(self) -> int:
+        """Conversations that no close has ended yet."""
+        return sum(contact.state.status == "open" for contact in self._contacts.values())
+
+    def restore(self, state: AssemblyState) -> None:
+        """Take over the newest state of one conversation, before the first `take`.
+
+        Raises:
+            ForeignState: its offsets belong to another log.
+            Undecodable: its events were written by a newer version.
+        """
+        if (state.cluster_id, state.partition) != (self._cluster_id, self._partition):
+            raise ForeignState(
+                f"state of {state.conversation_id!r} is of cluster {state.cluster_id!r}, partition {state.partition}; "
+                f"this is cluster {self._cluster_id!r}, partition {self._partition}: empty the topic assembly.state"
+            )
+        if not state.events:
+            self._mark(state)
+            return
+        heads = tuple(Head.of(held.offset, _decode(held)) for held in state.events)
+        self._put(Contact(state, heads, sum(len(held.value) for held in state.events)))
+
+    def take(self, arrived: Arrived) -> Step:
+        """Apply one record; the step says what must be durable before the record is acknowledged."""
+        received = receive(arrived)
+        if isinstance(received, Rejected):
+            return Step(rejected=received)
+        id_ = received.event.conversation_id
+        contact = self._contacts.get(id_)
+        known = contact.state if contact else self._markers.get(id_)
+        if known is not None and arrived.offset <= known.offset:
+            return Step(duplicate=True)
+        head = Head.of(arrived.offset, received.event)
+        if contact is None and known is not None:
+            return _too_late(known, head)
+        return self._decline(contact, head, received) or self._apply(contact, head, received, arrived)
+
+    def idle(self, now_us: int) -> list[ConversationEvent]:
+        """Closes to publish for conversations quiet for `inactivity_us`; each is proposed once per session."""
+        latest = now_us - self._settings.inactivity_us
+        quiet = [
+            contact.state
+            for id_, contact in self._contacts.items()
+            if contact.state.status == "open"
+            and contact.state.last_activity_at <= latest
+            and self._proposed.get(id_) != contact.state.offset
+        ]
+        self._proposed |= {state.conversation_id: state.offset for state in quiet}
+        return [inactivity_close(state) for state in quiet]
+
+    def _decline(self, contact: Contact | None, head: Head, received: Received) -> Step | None:
+        """The step for an event that must not change anything, if it is one."""
+        if contact is not None and (twin := contact.find(head.event_id)) is not None:
+            return _twin(twin, received.event)
+        if _is_stale(head, received.event, contact):
+            return Step(skipped="stale_close")
+        grown = len(received.value) + (contact.size if contact else 0)
+        if grown > self._settings.max_conversation_bytes:
+            detail = (
+                f"{received.event.conversation_id!r} would hold {grown} bytes of events; close conversations earlier"
+            )
+            return Step(rejected=reject("conversation_too_large", detail))
+        others = self._open_bytes - (contact.size if contact and contact.state.status == "open" else 0)
+        if others + grown > self._settings.max_bytes:
+            detail = (
+                f"open conversations hold {others} bytes of {self._settings.max_bytes}; add partitions, then replay"
+            )
+            return Step(rejected=reject("assembly_full", detail))
+        return None
+
+    def _apply(self, contact: Contact | None, head: Head, received: Received, arrived: Arrived) -> Step:
+        heads = (*(contact.heads if contact else ()), head)
+        due = _is_due(contact, heads)
+        draft = self._draft(contact, head, received) if due else None
+        state = AssemblyState(
+            conversation_id=received.event.conversation_id,
+            cluster_id=self._cluster_id,
+            partition=self._partition,
+            offset=arrived.offset,
+            status="closed" if due else "open",
+            revision=(contact.state.revision if contact else 0) + (draft is not None),
+            last_activity_at=max(arrived.timestamp_us, contact.state.last_activity_at if contact else 0),
+            events=(
+                *(contact.state.events if contact else ()),
+                HeldEvent(arrived.offset, arrived.timestamp_us, received.value),
+            ),
+        )
+        size = len(received.value) + (contact.size if contact else 0)
+        if contact is not None:
+            self._drop(contact)
+        expired = self._expire(size)
+        self._put(Contact(state, heads, size))
+        skipped: Skipped | None = "empty_conversation" if due and draft is None else None
+        return Step(draft=draft, state=state, skipped=skipped, expired=expired, forgotten=self._forget())
+
+    def _draft(self, contact: Contact | None, head: Head, received: Received) -> Draft | None:
+        earlier = [Placed(held.offset, _decode(held)) for held in contact.state.events] if contact else []
+        revision = 1 + (contact.state.revision if contact else 0)
+        root = Provenance(self._cluster_id, TOPIC, self._partition, head.offset, 0, self._previous_offset)
+        draft = compose([*earlier, Placed(head.offset, received.event)], revision, root)
+        if draft is not None:
+            self._previous_offset = head.offset
+        return draft
+
+    def _put(self, contact: Contact) -> None:
+        self._contacts[contact.state.conversation_id] = contact
+        self._clock = max(self._clock, contact.state.last_activity_at)
+        self._bytes += contact.size
+        if contact.state.status == "open":
+            self._open_bytes += contact.size
+        else:
+            heapq.heappush(self._closed, contact.rank)
+
+    def _drop(self, contact: Contact) -> None:
+        del self._contacts[contact.state.conversation_id]
+        self._proposed.pop(contact.state.conversation_id, None)
+        self._bytes -= contact.size
+        if contact.state.status == "open":
+            self._open_bytes -= contact.size
+
+    def _expire(self, incoming: int) -> tuple[AssemblyState, ...]:
+        """Let closed conversations go that are past retention, or in the way of `incoming` bytes."""
+        expired = []
+        while self._closed:
+            activity, offset, id_ = self._closed[0]
+            contact = self._contacts.get(id_)
+            if contact is None or contact.state.offset != offset:
+                heapq.heappop(self._closed)
+                continue
+            is_old = activity < self._clock - self._settings.retain_closed_us
+            if not is_old and self._bytes + incoming <= self._settings.max_bytes:
+                break
+            heapq.heappop(self._closed)
+            self._drop(contact)
+            expired.append(replace(contact.state, events=()))
+            self._mark(expired[-1])
+        return tuple(expired)
+
+    def _mark(self, marker: AssemblyState) -> None:
+        self._clock = max(self._clock, marker.last_activity_at)
+        self._markers[marker.conversation_id] = marker
+        heapq.heappush(self._marked, (marker.last_activity_at, marker.offset, marker.conversation_id))
+
+    def _forget(self) -> tuple[str, ...]:
+        """Forget the oldest markers beyond the limit; the clock's own marker is the newest, so it stays."""
+        excess = len(self._markers) - self._settings.max_markers
+        forgotten = tuple(heapq.heappop(self._marked)[2] for _ in range(excess))
+        for id_ in forgotten:
+            del self._markers[id_]
+        return forgotten
+
+
+def inactivity_close(state: AssemblyState) -> ConversationEvent:
+    """The close of a conversation that was quiet since `state`; the same state makes the same event."""
+    return ConversationEvent(
+        event_id=ids.stable_id("inactivity", state.cluster_id, state.partition, state.conversation_id, state.offset),
+        conversation_id=state.conversation_id,
+        kind="closed",
+        metadata={CLOSED_BY: "inactivity", LAST_OFFSET: str(state.offset)},
+    )
+
+
+def _is_due(contact: Contact | None, heads: tuple[Head, ...]) -> bool:
+    """Whether the newest event makes a revision.
+
+    What the publisher closed is revised by every late event. What inactivity closed was a guess: a turn opens it again,
+    feedback or an outcome revises it.
+    """
+    was_closed = contact is not None and contact.state.status == "closed"
+    newest = heads[-1]
+    return newest.inactivity or is_complete(heads) or (was_closed and newest.kind != "turn")
+
+
+def _is_stale(head: Head, event: ConversationEvent, contact: Contact | None) -> bool:
+    """Whether this inactivity close speaks of a conversation that has moved on, or that is not there."""
+    if not head.inactivity:
+        return False
+    return (
+        contact is None
+        or contact.state.status == "closed"
+        or event.metadata.get(LAST_OFFSET) != str(contact.state.offset)
+    )
+
+
+def _twin(twin: Placed, event: ConversationEvent) -> Step:
+    if twin.event == event:
+        return Step(duplicate=True)
+    detail = f"event_id {event.event_id!r} came at offset {twin.offset} with other content; give each event its own id"
+    return Step(rejected=reject("conflicting_event", detail))
+
+
+def _too_late(marker: AssemblyState, head: Head) -> Step:
+    if head.inactivity:
+        return Step(skipped="stale_close")
+    detail = f"{marker.conversation_id!r} was closed and its events are let go (revision {marker.revision})"
+    return Step(rejected=reject("too_late", detail))
+
+
+def _decode(held: HeldEvent) -> ConversationEvent:
+    return codec.decode(held.value, ConversationEvent)

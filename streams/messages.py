@@ -1,0 +1,63 @@
+"""Chat messages as the steps see them: text wherever it stands, the offers of tools in short form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.records import Message, Tools
+
+
+def text_of(message: Message) -> str:
+    """What a message says: its content, or the text parts of it, one a line."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "\n".join(part["text"] for part in content if is_text_part(part))
+    return ""
+
+
+def is_text_part(part: Any) -> bool:
+    """Whether this part of a message's content is text."""
+    return isinstance(part, dict) and isinstance(part.get("text"), str)
+
+
+def brief(tools: Tools | None) -> Tools | None:
+    """Tool definitions without prose: names and parameter schemas are what a choice of tool and arguments needs."""
+    if tools is None:
+        return None
+    return [{"type": "function", "function": _brief_function(tool)} for tool in tools if _function(tool)]
+
+
+def _function(tool: Any) -> dict[str, Any]:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    return function if isinstance(function, dict) and isinstance(function.get("name"), str) else {}
+
+
+def _brief_function(tool: Any) -> dict[str, Any]:
+    function = _function(tool)
+    return {"name": function["name"], "parameters": _without_prose(function.get("parameters", {}))}
+
+
+def _without_prose(schema: Any) -> Any:
+    if not isinstance(schema, dict):
+        return schema
+    short = {key: value for key, value in schema.items() if key in _KEPT}
+    if isinstance(properties := schema.get("properties"), dict):
+        short["properties"] = {name: _without_prose(value) for name, value in properties.items()}
+    if "items" in schema:
+        short["items"] = _without_prose(schema["items"])
+    return short
+
+
+_KEPT = frozenset({"type", "enum", "required", "format", "anyOf", "const"})
+
+
+def offered(tools: Tools | None) -> dict[str, dict[str, Any]]:
+    """Parameter schemas of the offered tools by name."""
+    return {name: _parameters(tool) for tool in tools or () if (name := _function(tool).get("name"))}
+
+
+def _parameters(tool: Any) -> dict[str, Any]:
+    parameters = _function(tool).get("parameters")
+    return parameters if isinstance(parameters, dict) else {}

@@ -1,0 +1,80 @@
+"""From consumed bytes to a checked event, or to the `Rejected` that says why not. Nothing here remembers anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from schemas import codec
+from schemas.codec import JSON_CONTENT_TYPE
+from schemas.edge import MAX_EVENT_BYTES
+from schemas.errors import InvalidRecord, SchemaError, UnknownSchema
+from schemas.records import ConversationEvent
+from streams.values import Arrived, Reason, Rejected
+
+STAGE = "assemble"
+MAX_DEPTH = 64
+"""Deepest JSON taken: no chat needs more, and JSON writers and recursive readers give up soon after."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A checked event with its bytes in wire format, whichever way it came in."""
+
+    event: ConversationEvent
+    value: bytes
+
+
+def receive(arrived: Arrived) -> Received | Rejected:
+    """The event in a consumed message of `conversation.events`."""
+    if arrived.value is None:
+        return reject("no_value", f"offset {arrived.offset} holds no value; conversation.events takes no tombstones")
+    if len(arrived.value) > MAX_EVENT_BYTES:
+        detail = f"{len(arrived.value)} bytes; an event may have {MAX_EVENT_BYTES}, publish its turns one by one"
+        return reject("too_large", detail)
+    try:
+        received = _read(arrived.value, arrived.headers.get("content-type"))
+    except SchemaError as error:
+        return reject(_reason(error), str(error))
+    return _fault(received.event, arrived.key) or received
+
+
+def _read(value: bytes, content_type: bytes | None) -> Received:
+    event = codec.decode_event(value, content_type)
+    return Received(event, codec.encode(event) if content_type == JSON_CONTENT_TYPE else value)
+
+
+def _reason(error: SchemaError) -> Reason:
+    if isinstance(error, InvalidRecord):
+        return "invalid"
+    return "unknown_schema" if isinstance(error, UnknownSchema) else "undecodable"
+
+
+def _fault(event: ConversationEvent, key: bytes | None) -> Rejected | None:
+    if is_deeper([event.messages, event.tools, event.labels], MAX_DEPTH):
+        return reject("too_deep", f"event {event.event_id!r} nests JSON deeper than {MAX_DEPTH} levels; flatten it")
+    if key != event.conversation_id.encode():
+        detail = f"key={key!r:.80} with conversation_id={event.conversation_id!r:.80}; use the id as the key"
+        return reject("wrong_key", detail)
+    return None
+
+
+def reject(reason: Reason, detail: str) -> Rejected:
+    """A rejection by the stage assemble."""
+    return Rejected(STAGE, reason, detail)
+
+
+def is_deeper(value: Any, limit: int) -> bool:
+    """Whether lists and objects nest deeper than `limit`; without recursion, so that it cannot fail itself."""
+    level = [value]
+    for _ in range(limit + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
