@@ -1,0 +1,233 @@
+"""Items: what a learner reads, cut from an Example or from a line of a labelled data file.
+
+An item's text ends with the last message as it was said, so that spans stay exact; earlier messages go before it,
+each with its role. Nothing here tokenises or knows a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from schemas.ids import share, stable_id, text_hash
+from schemas.records import TASKS, Example, Json, Messages, Split, Task, Tools
+from trainers.errors import InvalidItem
+from trainers.tracks import Track
+
+NONE = "none"
+"""The label of an empty target: no tool, out of scope, no violation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to learn from or to be measured on; `label` names its class, `customer` and `conversation_id` cluster."""
+
+    id: str
+    task: Task
+    text: str
+    target: Json
+    label: str
+    bucket: str
+    conversation_id: str
+    customer: str | None
+    weight: float
+    origin: str
+    text_hash: str
+    split: Split = "train"
+    messages: Messages = field(default_factory=list)
+    tools: Tools | None = None
+
+    @property
+    def cluster(self) -> str:
+        """What is drawn together when an interval is made: items of one conversation are not independent."""
+        return self.conversation_id
+
+
+def render(messages: Messages, turns: int) -> str:
+    """The last `turns` messages as text: each with its role, but a customer's closing message bare.
+
+    Tool calls become `name {arguments}` lines, so that an encoder sees what was done.
+    """
+    shown = messages[-turns:]
+    lines = [f"{message.get('role', 'user')}: {content_of(message)}" for message in shown[:-1]]
+    lines += [_closing(message) for message in shown[-1:]]
+    return "\n".join(lines)
+
+
+def _closing(message: dict[str, Any]) -> str:
+    text = content_of(message)
+    return text if message.get("role", "user") == "user" else f"{message['role']}: {text}"
+
+
+def content_of(message: dict[str, Any]) -> str:
+    """A chat message's words: text, text parts joined, tool calls spelled out."""
+    content = message.get("content") or ""
+    if isinstance(content, list):
+        content = " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    calls = [call.get("function", {}) for call in message.get("tool_calls") or ()]
+    spelled = [f"{call.get('name')} {call.get('arguments')}" for call in calls]
+    return "\n".join(part for part in (content, *spelled) if part)
+
+
+def choose(items: Sequence[Item], most: int, seed: int) -> list[Item]:
+    """At most `most` items, by hash of id and seed, in that order: the same whatever order they come in."""
+    return sorted(items, key=lambda item: (share(item.id, str(seed)), item.id))[:most]
+
+
+def labels_of(task: Task, target: Json) -> tuple[str, ...]:
+    """The class labels in a target, none for out of scope, safe or no tool; entities give their kinds, in order."""
+    if target is None:
+        return ()
+    if task == "tools":
+        return (str(target["name"]),)
+    if task == "entities":
+        return tuple(str(span["label"]) for span in target)
+    if isinstance(target, list):
+        return tuple(sorted({str(label) for label in target}))
+    return (str(target),)
+
+
+def item_of(example: Example, track: Track) -> Item:
+    """The item that an example gives to a track."""
+    return Item(
+        id=example.example_id,
+        task=example.task,
+        text=render(example.input, track.turns),
+        target=example.target,
+        label=example.label,
+        bucket=example.bucket,
+        conversation_id=example.conversation_id,
+        customer=example.customer_hash,
+        weight=example.weight,
+        origin=example.origin,
+        text_hash=example.text_hash,
+        split=example.split,
+        messages=example.input,
+        tools=example.tools,
+    )
+
+
+def items_of_file(path: Path, track: Track) -> list[Item]:
+    """The items of a labelled data file (JSONL; DESIGN.md section 6) that belong to the track's task and label set.
+
+    A line without `label_set` has the file's name; one without `split` is placed by customer, conversation or text.
+
+    Raises:
+        InvalidItem: `file:line: what`, or a file that cannot be read.
+    """
+    return [item for item in _lines(path, track) if item is not None]
+
+
+def _lines(path: Path, track: Track) -> Iterator[Item | None]:
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield _item_of_line(line, f"{path}:{number}", track, path.stem)
+    except OSError as error:
+        raise InvalidItem(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _item_of_line(line: bytes, where: str, track: Track, default_set: str) -> Item | None:
+    raw = _object(line, where)
+    if raw.get("task") not in TASKS:
+        raise InvalidItem(f"{where}: task={raw.get('task')!r} is not one of {', '.join(TASKS)}")
+    if raw["task"] != track.task or raw.get("label_set", default_set) != track.label_set:
+        return None
+    if "target" not in raw:
+        raise InvalidItem(f"{where}: target is missing; use null or [] for none")
+    messages = _messages(raw, where)
+    target = raw["target"]
+    check_target(track.task, target, content_of(messages[-1]), where)
+    text = render(messages, track.turns)
+    conversation = raw.get("conversation_id") or stable_id(where, text)
+    label = "+".join(sorted(set(labels_of(track.task, target)))) or NONE if track.task != "response" else "text"
+    return Item(
+        id=str(raw.get("id") or stable_id(track.task, where)),
+        task=track.task,
+        text=text,
+        target=target,
+        label=label,
+        bucket=f"{track.task}/{label}",
+        conversation_id=str(conversation),
+        customer=raw.get("customer_id"),
+        weight=_weight(raw, where),
+        origin="labelled",
+        text_hash=text_hash(text),
+        split=_split(raw, where, text),
+        messages=messages,
+        tools=raw.get("tools"),
+    )
+
+
+def _object(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        raw = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise InvalidItem(f"{where}: no JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise InvalidItem(f"{where}: expected an object, got {type(raw).__name__}")
+    return raw
+
+
+def _messages(raw: dict[str, Any], where: str) -> Messages:
+    text, messages = raw.get("text"), raw.get("messages")
+    if isinstance(text, str):
+        return [{"role": "user", "content": text}]
+    if isinstance(messages, list) and messages and all(isinstance(message, dict) for message in messages):
+        return messages
+    raise InvalidItem(f"{where}: give `text`, or `messages` as a list of chat messages; got text={text!r:.80}")
+
+
+def _weight(raw: dict[str, Any], where: str) -> float:
+    weight = raw.get("weight", 1.0)
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < float("inf"):
+        raise InvalidItem(f"{where}: weight={weight!r} must be a number above 0")
+    return float(weight)
+
+
+def _split(raw: dict[str, Any], where: str, text: str) -> Split:
+    """The given side, else one fifth of customers (or conversations, or texts) for the benchmark, by hash."""
+    given = raw.get("split")
+    if given is None:
+        unit = raw.get("customer_id") or raw.get("conversation_id") or text_hash(text)
+        return "benchmark" if share(str(unit), "split") < 0.2 else "train"
+    if given not in ("train", "development", "benchmark"):
+        raise InvalidItem(f"{where}: split={given!r} is not train, development or benchmark")
+    return given  # type: ignore[no-any-return]
+
+
+def check_target(task: Task, target: Json, text: str, where: str) -> None:
+    """Whether a target has its task's form (DESIGN.md section 6).
+
+    Raises:
+        InvalidItem: it has not; `where` leads the message.
+    """
+    if fault := _target_fault(task, target, text):
+        raise InvalidItem(f"{where}: {task} target={target!r:.120} {fault}")
+
+
+def _target_fault(task: Task, target: Json, text: str) -> str | None:
+    strings = isinstance(target, list) and all(isinstance(label, str) for label in target)
+    if task == "intent":
+        return None if isinstance(target, str) or strings else "is neither a label nor a list of labels"
+    if task == "safety":
+        return None if strings else "is no list of categories; use [] for safe"
+    if task == "response":
+        return None if isinstance(target, str) else "is no text"
+    if task == "tools":
+        named = isinstance(target, dict) and isinstance(target.get("name"), str)
+        return None if target is None or named else "is neither null nor an object with a name"
+    spans = isinstance(target, list) and all(_is_span(span, len(text)) for span in target)
+    return None if spans else f"is no list of spans with 0 <= start < end <= {len(text)} and a label"
+
+
+def _is_span(span: Any, length: int) -> bool:
+    if not isinstance(span, dict) or not isinstance(span.get("label"), str):
+        return False
+    start, end = span.get("start"), span.get("end")
+    return type(start) is int and type(end) is int and 0 <= start < end <= length
