@@ -24,7 +24,7 @@ class AdapterStates:
     """Fold model events one by one; read the newest event of each adapter and the champions."""
 
     newest: dict[str, ModelEvent] = field(default_factory=dict)
-    _promoted: dict[Track, list[str]] = field(default_factory=dict)
+    _standing: dict[Track, dict[str, ModelEvent]] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
 
     def apply(self, event: ModelEvent) -> bool:
@@ -33,21 +33,20 @@ class AdapterStates:
             return False
         self._seen.add(event.event_id)
         self.newest[event.adapter] = event
-        standing = self._promoted.setdefault((event.task, event.label_set), [])
-        if event.kind == "promoted" and event.adapter not in standing:
-            standing.append(event.adapter)
-        elif event.kind in WITHDRAWN and event.adapter in standing:
-            standing.remove(event.adapter)
+        standing = self._standing.setdefault((event.task, event.label_set), {})
+        if event.kind == "promoted":
+            standing.setdefault(event.adapter, event)
+        elif event.kind in WITHDRAWN:
+            standing.pop(event.adapter, None)
         return True
 
     def champion(self, task: Task, label_set: str) -> ModelEvent | None:
-        """The newest event of the version that serves this track, or None before the first promotion."""
-        standing = self._promoted.get((task, label_set))
-        return self.newest[standing[-1]] if standing else None
+        """The event that promoted the version which serves this track, or None before the first promotion."""
+        return self.champions().get((task, label_set))
 
     def champions(self) -> dict[Track, ModelEvent]:
         """The champion of every track that has one."""
-        return {track: self.newest[standing[-1]] for track, standing in self._promoted.items() if standing}
+        return {track: list(standing.values())[-1] for track, standing in self._standing.items() if standing}
 
 
 def fold(events: Iterable[ModelEvent]) -> AdapterStates:

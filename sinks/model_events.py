@@ -1,0 +1,88 @@
+"""Model events on Kafka as the trainer and the registry announce them; no other file of ours writes this topic.
+
+An announcement is durable when it returns (acks=all, idempotent). What the topic holds is read from its beginning, so
+that whoever heals after a crash announces exactly what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import structlog
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from schemas.codec import decode, encode
+from schemas.errors import SchemaError
+from schemas.records import ModelEvent
+from sinks.errors import BrokerUnavailable
+
+log = structlog.get_logger()
+
+TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaAnnouncer:
+    """Announces model events on one topic of one cluster."""
+
+    bootstrap_servers: str
+    topic: str = "model.events"
+
+    def announce(self, event: ModelEvent) -> None:
+        """Write one event and wait for the broker's confirmation.
+
+        Raises:
+            BrokerUnavailable: no confirmation came in time.
+        """
+        producer = Producer({"bootstrap.servers": self.bootstrap_servers, "acks": "all", "enable.idempotence": True})
+        failures: list[str] = []
+        producer.produce(self.topic, encode(event), event.adapter, on_delivery=_collect(failures))
+        if producer.flush(TIMEOUT_S) or failures:
+            why = failures[0] if failures else f"no confirmation in {TIMEOUT_S:.0f} s"
+            raise BrokerUnavailable(f"{event.kind} of {event.adapter} not announced at {self.bootstrap_servers}: {why}")
+
+    def announced(self) -> set[str]:
+        """The ids of all model events in the topic; records that cannot be read are logged and passed over.
+
+        Raises:
+            BrokerUnavailable: the topic cannot be read.
+        """
+        return {event.event_id for event in self._held()}
+
+    def _held(self) -> Iterator[ModelEvent]:
+        settings = {"bootstrap.servers": self.bootstrap_servers, "group.id": f"still-{uuid4().hex}"}
+        consumer = Consumer({**settings, "enable.auto.commit": False, "enable.partition.eof": True})
+        try:
+            partitions = consumer.list_topics(self.topic, timeout=TIMEOUT_S).topics[self.topic].partitions
+            consumer.assign([TopicPartition(self.topic, number, OFFSET_BEGINNING) for number in partitions])
+            yield from _until_end(consumer, len(partitions))
+        except KafkaException as error:
+            raise BrokerUnavailable(f"{self.topic} at {self.bootstrap_servers} cannot be read: {error}") from error
+        finally:
+            consumer.close()
+
+
+def _until_end(consumer: Consumer, unfinished: int) -> Iterator[ModelEvent]:
+    while unfinished:
+        message = consumer.poll(TIMEOUT_S)
+        if message is None:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001 - librdkafka's public code
+        if (error := message.error()) is None:
+            yield from _decoded(message)
+        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+            unfinished -= 1
+        else:
+            raise KafkaException(error)
+
+
+def _decoded(message: Message) -> Iterator[ModelEvent]:
+    try:
+        yield decode(message.value() or b"", ModelEvent)
+    except SchemaError as error:
+        log.warning("model_event_unreadable", offset=message.offset(), reason=str(error))
+
+
+def _collect(failures: list[str]) -> Callable[[KafkaError | None, Message], None]:
+    return lambda error, _: failures.append(str(error)) if error is not None else None
