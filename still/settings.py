@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from still.embedded.errors import StackNotRunningError
 from still.embedded.stack import Stack, read_stack
 from still.errors import UserError
 
@@ -60,8 +61,11 @@ def load(**overrides: Any) -> Settings:
     """
     try:
         plain = Settings(**overrides)
-        stack = read_stack(plain.folder)
-        return plain if stack is None else Settings(**_of_stack(stack, plain), **overrides)
+        return Settings(**_of_stack(read_stack(plain.folder), plain), **overrides)
+    except StackNotRunningError:
+        return plain
+    except OSError as error:
+        raise UserError(f"STILL_FOLDER={plain.folder} cannot be used: {error.strerror}; name another folder") from None
     except ValidationError as error:
         first = error.errors()[0]
         name = "STILL_" + "_".join(map(str, first["loc"])).upper()
