@@ -1,0 +1,72 @@
+"""Put an example into its bucket and on its side of the split: functions of content and customer only.
+
+Bucket = task/label/difficulty/language/origin. Difficulty is version rules-1: points for what makes each task harder,
+none = easy, one = medium, more = hard. The split goes by the customer, else the conversation, else the normalised text,
+so that nobody stands on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from schemas.ids import share, text_hash
+from schemas.records import Difficulty, Json, Message, Messages, Origin, Split, Task
+from streams.messages import text_of
+
+DIFFICULTY = "rules-1"
+SPLIT_SALT = "stillstream-split-1"
+"""Never change it: it would move customers across the split."""
+
+_DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "medium", "hard")
+
+
+def difficulty(task: Task, context: Messages, target: Json) -> Difficulty:
+    """How hard an example is: words to read, turns to take into account, parts to get right.
+
+    Long means: 20 and 45 words in the judged message; deep: more than 4 messages of context (8 for response and
+    tools); composite: several labels, 2 and 4 spans, 2 and 5 arguments, 45 and 110 words to write.
+    """
+    n_words = len(text_of(context[-1]).split()) if context else 0
+    deep_from = 8 if task in ("response", "tools") else 4
+    points = _steps(n_words, 20, 45) + (len(context) > deep_from) + _parts(task, target)
+    return _DIFFICULTIES[min(2, (points + 1) // 2)]
+
+
+def _parts(task: Task, target: Json) -> int:
+    """Points for a composite target."""
+    if task == "response":
+        return _steps(len(str(target).split()), 45, 110)
+    if task == "tools":
+        arguments = target.get("arguments") if isinstance(target, dict) else None
+        return _steps(len(arguments), 2, 5) if isinstance(arguments, dict) else 0
+    n_parts = len(target) if isinstance(target, list) else 1
+    return _steps(n_parts, 2, 4)
+
+
+def _steps(value: int, one: int, two: int) -> int:
+    return (value >= one) + (value >= two)
+
+
+def bucket_name(task: Task, label: str, difficulty_: Difficulty, language: str, origin: Origin) -> str:
+    """The cell in which coverage is counted; a slash in a label would look like another level."""
+    return "/".join((task, label.replace("/", "|"), difficulty_, language, origin))
+
+
+def split_unit(customer_hash: str | None, conversation_id: str | None, text: str) -> str:
+    """Who or what must stay on one side."""
+    return customer_hash or conversation_id or text_hash(text)
+
+
+def split(unit: str, development_share: float, benchmark_share: float) -> Split:
+    """The side of a customer, conversation or text."""
+    position = share(unit, SPLIT_SALT)
+    if position < benchmark_share:
+        return "benchmark"
+    return "development" if position < benchmark_share + development_share else "train"
+
+
+def input_hash(task: Task, context: Sequence[Message]) -> str:
+    """Hash by which duplicates and leaks are found: of the judged text, or, where the context decides, of all of it."""
+    if task in ("response", "tools"):
+        return text_hash("\n".join(text_of(message) for message in context))
+    return text_hash(text_of(context[-1]) if context else "")
