@@ -6,7 +6,7 @@ StreamError
 ├── WrongPartitions        the operator: a topic exists with another partition count; it is fixed for life
 ├── TooManyRejected        the operator: nearly everything is refused, so the worker or the publisher is wrong
 ├── GapFound               the operator: records between two others are missing from a log
-├── Unconfirmed            nobody at first: the broker did not confirm; retry, then stop
+├── StateUnreadable        the operator: the state topic cannot be read to its end, or holds what is no state
 ├── ImportFault            whoever wrote the file: it must be mended; carries file and line
 └── ProduceError           an event was not confirmed; carries what is needed to send it again
     ├── EventTooLarge      the caller must send less in one event; never retry
@@ -46,12 +46,8 @@ class GapFound(StreamError):  # noqa: N818
     """A record names a predecessor that was never seen."""
 
 
-class Unconfirmed(StreamError):  # noqa: N818
-    """Records that the broker did not confirm; `retriable` tells whether the same bytes may pass later."""
-
-    def __init__(self, message: str, *, retriable: bool) -> None:
-        super().__init__(message)
-        self.retriable = retriable
+class StateUnreadable(StreamError):  # noqa: N818
+    """The state topic cannot be read to its end, or holds what is no state of ours."""
 
 
 class ImportFault(StreamError):  # noqa: N818 - named for what it is, not for being an error

@@ -1,0 +1,173 @@
+"""The Faust worker: one registered agent per stage, fed with chunks, acknowledging in order after the effects are durable.
+
+The only file, with `consumer`, that knows Faust. Rules (each for a measured trap of Faust 0.15.3): `noack` streams, one
+agent per topic with concurrency 1, no `take`, no tables, no exactly_once, raw values, and an unexpected exception never
+reaches Faust, which would acknowledge the failed record: it ends the process before anything is acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import faust
+import structlog
+
+from streams.chunk import Chunk
+from streams.consumer import ChunkTransport
+from streams.metrics import Metrics
+from streams.stage import Stage
+from streams.worker_settings import WorkerSettings
+
+log = structlog.get_logger()
+
+FAIL_STOP = 70
+"""Exit status after the unexpected (sysexits' EX_SOFTWARE); nothing of the chunk in work was acknowledged."""
+STOPPED_LATE = 75
+"""Exit status when a stop took longer than allowed (EX_TEMPFAIL); the chunk in work will be read again."""
+
+
+class Runner:
+    """Runs one stage in its own thread, so that the event loop, and with it group membership, never waits for work."""
+
+    def __init__(self, stage: Stage, metrics: Metrics) -> None:
+        self.stage = stage
+        self._metrics = metrics
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=stage.name)
+
+    async def run(self, stream: Any) -> None:
+        """The agent: chunk after chunk, each acknowledged once it is settled."""
+        async for event in stream.noack().events():
+            chunk: Chunk = event.value
+            await self._call(self.stage.settle, chunk, first=chunk.first, partition=chunk.partition)
+            event.ack()
+            self._note(chunk)
+
+    async def assign(self, partitions: Sequence[int]) -> None:
+        """Tell the stage which partitions are its own."""
+        await self._call(self.stage.assign, partitions)
+
+    async def tick(self) -> None:
+        """Let the stage do what time alone causes."""
+        await self._call(self.stage.tick, time.time_ns() // 1000)
+
+    async def _call(self, work: Any, argument: Any, **where: int) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, work, argument)
+        except Exception as error:  # noqa: BLE001 - the one broad catch: whatever it is, Faust must not acknowledge it
+            log.critical("fail_stop", stage=self.stage.name, topic=self.stage.topic, reason=str(error), **where,
+                         exc_info=error)  # fmt: skip
+            _exit(FAIL_STOP)
+
+    def _note(self, chunk: Chunk) -> None:
+        newest = chunk.arrived[-1]
+        self._metrics.add("records_consumed", len(chunk.arrived), topic=self.stage.topic)
+        self._metrics.add("chunks_acknowledged", 1, topic=self.stage.topic)
+        self._metrics.set("newest_record_us", newest.timestamp_us, topic=self.stage.topic, partition=chunk.partition)
+        log.debug("chunk_acknowledged", topic=chunk.topic, partition=chunk.partition, first=chunk.first, end=chunk.end,
+                  bytes=chunk.bytes)  # fmt: skip
+
+
+def build(settings: WorkerSettings, stages: Sequence[Stage], metrics: Metrics, ready: threading.Event) -> Any:
+    """The Faust app with one agent per stage; `ready` is set while partitions are assigned."""
+    (settings.folder / "worker").mkdir(parents=True, exist_ok=True)
+    app = faust.App(settings.group, **_options(settings))
+    app.transport = ChunkTransport(app.conf.broker_consumer, app)
+    app.transport.buffer_bytes = settings.buffer_bytes
+    app.transport.metrics = metrics
+    runners = {settings.topic_prefix + stage.topic: Runner(stage, metrics) for stage in stages}
+    for name, runner in runners.items():
+        topic = app.topic(name, key_serializer="raw", value_serializer="raw")
+        app.agent(topic, name=runner.stage.name, concurrency=1)(runner.run)
+    app.timer(settings.idle_check_s)(_ticking(app, list(runners.values())))
+    _follow_assignment(app, runners, ready)
+    return app
+
+
+def run(app: Any, settings: WorkerSettings) -> None:
+    """Run the app in this process until SIGTERM or SIGINT; does not return, the exit status tells how it ended."""
+    _Worker(app, settings.stop_within_s).execute_from_commandline()
+
+
+class _Worker(faust.Worker):  # type: ignore[misc]
+    """Faust's worker with a deadline for a stop that hangs, for example on a broker that is gone."""
+
+    def __init__(self, app: Any, stop_within_s: float) -> None:
+        super().__init__(app, loglevel="WARNING", quiet=True, redirect_stdouts=False)
+        self.spinner = None
+        self._deadline = threading.Timer(stop_within_s, _exit, (STOPPED_LATE,))
+        self._deadline.daemon = True
+
+    def _flag_as_shutdown_by_signal(self) -> None:
+        super()._flag_as_shutdown_by_signal()
+        log.info("worker_stopping")
+        if not self._deadline.is_alive():
+            self._deadline.start()
+
+
+def _options(settings: WorkerSettings) -> dict[str, Any]:
+    return {
+        "broker": "kafka://" + settings.bootstrap_servers.replace(",", ";kafka://"),
+        "datadir": settings.folder / "worker",
+        "store": "memory://",
+        "autodiscover": False,
+        "web_enabled": False,
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_group_instance_id": settings.instance_id,
+        "broker_session_timeout": settings.session_timeout_s,
+        "broker_heartbeat_interval": settings.session_timeout_s / 4,
+        "broker_commit_interval": 1.0,
+        "broker_commit_every": None,
+        "broker_max_poll_records": 20_000,
+        "consumer_max_fetch_size": 1_048_576,
+        "stream_wait_empty": True,
+        "worker_redirect_stdouts": False,
+    }
+
+
+def _follow_assignment(app: Any, runners: dict[str, Runner], ready: threading.Event) -> None:
+    async def revoked(_app: Any, partitions: set[Any], **_: Any) -> None:
+        ready.clear()
+        await _tell(runners, ())
+        log.info("partitions_revoked", partitions=_names(partitions))
+
+    async def assigned(_app: Any, partitions: set[Any], **_: Any) -> None:
+        await _tell(runners, partitions)
+        ready.set()
+        log.info("worker_ready", partitions=_names(partitions))
+
+    # Faust holds handlers weakly unless they are bound to the app.
+    app.still_handlers = (app.on_partitions_revoked.connect(revoked), app.on_partitions_assigned.connect(assigned))
+
+
+async def _tell(runners: dict[str, Runner], partitions: Any) -> None:
+    for topic, runner in runners.items():
+        await runner.assign(sorted(tp.partition for tp in partitions if tp.topic == topic))
+
+
+def _ticking(app: Any, runners: Sequence[Runner]) -> Any:
+    async def tick() -> None:
+        if not app.rebalancing and not app.should_stop:
+            for runner in runners:
+                await runner.tick()
+
+    return tick
+
+
+def _names(partitions: Any) -> list[str]:
+    return sorted(f"{tp.topic}[{tp.partition}]" for tp in partitions)
+
+
+def _exit(status: int) -> None:
+    """End now, without a commit: neither Faust's shutdown nor Python's may acknowledge what is not done."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

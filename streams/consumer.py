@@ -1,0 +1,173 @@
+"""The consumer beneath the Faust agents: one event per chunk of a partition instead of one per record.
+
+Faust's own hand-over costs several asyncio tasks a record and sleeps a second when a buffer is full; its commit rule can
+pass an open record (see `commit`), and aiokafka does not seek a partition that was never committed. This subclass mends
+the three, and nothing else: group membership, rebalance, streams and agents stay Faust's. Invariants: at most
+`buffer_bytes` lie between broker and agent; records reach the agent in offset order without a hole; what is committed is
+the watermark of acknowledged chunks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import structlog
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from streams.chunk import Chunk, cut
+from streams.commit import Watermark
+from streams.metrics import Metrics, NoMetrics
+
+log = structlog.get_logger()
+
+IDLE_WAIT_S = 1.0
+CROWDED_WAIT_S = 0.05
+"""How long a fetch may wait while another partition is full: it must not delay that one's next chunk."""
+
+
+class ChunkConsumer(driver.Consumer):  # type: ignore[misc]
+    """Hands over chunks, bounded by bytes, and commits by watermark."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.buffer_bytes: int = self.transport.buffer_bytes
+        self.metrics: Metrics = self.transport.metrics
+        self._watermarks: dict[TP, Watermark] = defaultdict(Watermark)
+        self._expected: dict[TP, int] = {}
+        self._sought: dict[TP, int] = {}
+        self._room = asyncio.Event()
+
+    # -- what may be committed -----------------------------------------------------------------------------------------
+
+    def ack(self, message: Any) -> bool:
+        """The chunk's effects are durable; an acknowledgement from before a rebalance changes nothing."""
+        if message.acked or message.generation_id != self.app.consumer_generation_id:
+            return False
+        message.acked = True
+        self._unacked_messages.discard(message)
+        moved = self._watermarks[message.tp].acknowledge(message.offset + 1)
+        self._room.set()
+        if self._waiting_for_ack is not None and not self._waiting_for_ack.done():
+            self._waiting_for_ack.set_result(None)
+        return moved
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return (tp for tp in self._watermarks if topics is None or tp in topics or tp.topic in topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self._watermarks[tp].position
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Let the chunks in work finish and commit them (Faust does), then forget all."""
+        await super().on_partitions_revoked(revoked)
+        for tp in revoked:
+            self._watermarks.pop(tp, None)
+            self._expected.pop(tp, None)
+            self._sought.pop(tp, None)
+
+    async def perform_seek(self) -> None:
+        """Go to the committed offsets; where there is none, or 0, to the first record (aiokafka would stay put)."""
+        committed = await self.seek_to_committed()
+        fresh = [tp for tp, offset in committed.items() if not offset]
+        beginnings: Mapping[TP, int] = await self._thread.earliest_offsets(*fresh) if fresh else {}
+        if beginnings:
+            await self.seek_wait(beginnings)
+        known = {tp: offset for tp, offset in committed.items() if offset}
+        self._committed_offset.update(known)
+        self._expected = {TP(*tp): offset for tp, offset in {**known, **beginnings}.items()}
+        self._watermarks.clear()
+        self._sought.clear()
+        self._room.set()
+
+    # -- from the broker to the agents ---------------------------------------------------------------------------------
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Run until the fetcher stops: fetch, cut, hand over."""
+        try:
+            while not (self._stopped.is_set() or fetcher._stopped.is_set()):  # noqa: SLF001 - Faust does it this way
+                await self._fetch_and_hand_over()
+        except (*self.consumer_stopped_errors, asyncio.CancelledError):
+            if not self.app.should_stop:
+                raise
+
+    async def _fetch_and_hand_over(self) -> None:
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
+            return
+        wanted = self._partitions_with_room()
+        if not wanted:
+            self._room.clear()
+            await self.wait_first(self._room.wait(), self.suspend_flow.wait(), timeout=IDLE_WAIT_S)
+            return
+        generation = self.app.consumer_generation_id
+        crowded = len(wanted) < len(self._get_active_partitions())
+        fetched = await self._getmany(wanted, CROWDED_WAIT_S if crowded else IDLE_WAIT_S)
+        for tp, records in (fetched or {}).items():
+            if not await self._hand_over(TP(*tp), records, generation):
+                return
+        await asyncio.sleep(0)
+
+    async def _hand_over(self, tp: TP, records: list[Any], generation: int) -> bool:
+        """Whether the session that fetched these records still holds; if not they are fetched again."""
+        if not self._is_live(tp, generation) or not await self._follows_on(tp, records[0].offset):
+            return self._is_live(tp, generation)
+        self.metrics.set("lag_records", self.highwater(tp) - records[0].offset, topic=tp.topic, partition=tp.partition)
+        for chunk in cut(tp.topic, tp.partition, records):
+            if not self._is_live(tp, generation):
+                return False
+            self._watermarks[tp].open(chunk.end, chunk.bytes)
+            self._expected[tp] = chunk.end
+            await self.wait_first(self.callback(_message(tp, chunk, generation)), self.suspend_flow.wait())
+        return True
+
+    def _is_live(self, tp: TP, generation: int) -> bool:
+        return self.flow_active and self.app.consumer_generation_id == generation and tp in self.assignment()
+
+    async def _follows_on(self, tp: TP, first: int) -> bool:
+        """Whether no record before `first` was skipped; seeks back once, for a hole may also be the broker's own.
+
+        A fetch that a rebalance made void has moved the position; retention and compaction leave real holes.
+        """
+        expected = self._expected.get(tp)
+        if expected is None or first == expected or self._sought.get(tp) == expected:
+            if expected is not None and first > expected:
+                log.warning("records_gone", topic=tp.topic, partition=tp.partition, first=expected, end=first)
+            return True
+        self._sought[tp] = expected
+        await self.seek_wait({tp: expected})
+        return False
+
+    def _partitions_with_room(self) -> set[TP]:
+        active = self._get_active_partitions()
+        share = self.buffer_bytes // max(1, len(active))
+        return {tp for tp in active if self._watermarks[tp].outstanding_bytes < share}
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """Nothing: bytes bound the buffers, not counts."""
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Nothing: see `on_buffer_full`."""
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Nothing: Faust's check counts records one by one and would call a quiet partition stuck."""
+
+
+class ChunkTransport(driver.Transport):  # type: ignore[misc]
+    """Kafka through aiokafka with the consumer above."""
+
+    Consumer = ChunkConsumer
+    buffer_bytes = 32_000_000
+    metrics: Metrics = NoMetrics()
+
+
+def _message(tp: TP, chunk: Chunk, generation: int) -> ConsumerMessage:
+    last = chunk.arrived[-1]
+    seconds = last.timestamp_us / 1e6
+    return ConsumerMessage(
+        tp.topic, tp.partition, last.offset, seconds, 0, None, None, chunk, None, 0, chunk.bytes, tp,
+        generation_id=generation,
+    )  # fmt: skip

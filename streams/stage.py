@@ -1,0 +1,86 @@
+"""What a stage of the worker is: the imperative shell around pure steps, fed with chunks, alone in its thread.
+
+A stage takes a chunk, works it off, and returns only when every effect is confirmed: then, and only then, its caller
+acknowledges. It never half-acknowledges and never swallows: what it cannot explain ends the process.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from schemas import codec
+from streams.chunk import Chunk
+from streams.dead_letters import TOPIC as DEAD_LETTERS
+from streams.dead_letters import Ceiling, Limits, Source, dead_letter_of
+from streams.deliver import Delivery, Outgoing
+from streams.metrics import Metrics
+from streams.values import Arrived, Rejected
+
+log = structlog.get_logger()
+
+Refused = tuple[Arrived, Rejected]
+
+
+class Stage(Protocol):
+    """All calls come from one thread, one at a time."""
+
+    name: str
+    topic: str
+    """The source topic, without prefix."""
+
+    def assign(self, partitions: Iterable[int]) -> None:
+        """These partitions, and no others, are this worker's from now on; what is held of others is dropped."""
+
+    def settle(self, chunk: Chunk) -> None:
+        """Work off a chunk; everything it causes is durable on return."""
+
+    def tick(self, now_us: int) -> None:
+        """Do what time alone causes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The broker's log as a stage needs it: its cluster, the prefix of its topics, and how records get there."""
+
+    cluster_id: str
+    prefix: str
+    delivery: Delivery
+    metrics: Metrics
+
+
+class Refusals:
+    """Makes dead letters of what a stage refused, under the ceiling of each partition."""
+
+    def __init__(self, log_: Log, topic: str, limits: Limits) -> None:
+        self._log = log_
+        self._topic = topic
+        self._ceilings: dict[int, Ceiling] = defaultdict(lambda: Ceiling(limits))
+
+    def letters(self, chunk: Chunk, refused: Sequence[Refused]) -> list[Outgoing]:
+        """The letters to write before the chunk may be acknowledged.
+
+        Raises:
+            TooManyRejected: the ceiling is reached; none of the chunk's letters may be written.
+        """
+        source = Source(self._log.cluster_id, self._topic, chunk.partition)
+        offsets = {arrived.offset for arrived, _ in refused}
+        self._ceilings[chunk.partition].judge((arrived.offset in offsets for arrived in chunk.arrived), source)
+        for arrived, rejected in refused:
+            log.warning("record_rejected", stage=rejected.stage, reason=rejected.reason, topic=self._topic,
+                        partition=chunk.partition, offset=arrived.offset)  # fmt: skip
+        if refused:
+            self._log.metrics.add("records_rejected", len(refused), topic=self._topic)
+        return [
+            Outgoing(
+                self._log.prefix + DEAD_LETTERS,
+                chunk.partition,
+                arrived.key,
+                codec.encode(dead_letter_of(arrived, source, rejected)),
+            )
+            for arrived, rejected in refused
+        ]

@@ -1,0 +1,98 @@
+"""Stage assemble: events in, whole redacted conversations out, its state beside them on the log.
+
+Order of effects, each confirmed before the next: conversations and dead letters, then state, then (by the caller) the
+acknowledgement. A crash between two of them repeats work; it never skips any, for state never runs ahead of what it says
+was emitted. Only redacted conversations leave this process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from schemas import codec
+from schemas.records import AssemblyState
+from streams import assembly_store
+from streams.assemble import Assembler
+from streams.chunk import Chunk
+from streams.dead_letters import Limits
+from streams.deliver import Outgoing
+from streams.redact import redact
+from streams.settings import AssembleSettings, RedactSettings
+from streams.stage import Log, Refusals
+from streams.values import Draft, Step
+
+log = structlog.get_logger()
+
+Load = Callable[[int, str], list[AssemblyState]]
+"""(partition, cluster id) -> newest states."""
+
+
+class AssembleStage:
+    """The shell around one `Assembler` per partition; not thread-safe."""
+
+    name = "assemble"
+    topic = "conversation.events"
+
+    def __init__(
+        self, log_: Log, load: Load, assemble: AssembleSettings, redaction: RedactSettings, limits: Limits
+    ) -> None:
+        self._log = log_
+        self._load = load
+        self._settings = assemble
+        self._redaction = redaction
+        self._refusals = Refusals(log_, self.topic, limits)
+        self._mine: frozenset[int] = frozenset()
+        self._assemblers: dict[int, Assembler] = {}
+
+    def assign(self, partitions: Iterable[int]) -> None:
+        """Forget all state: another worker may have moved it on; what is ours is read back when needed."""
+        self._mine = frozenset(partitions)
+        self._assemblers.clear()
+
+    def settle(self, chunk: Chunk) -> None:
+        """Assemble, then write conversations and letters, then state."""
+        assembler = self._assembler(chunk.partition)
+        steps = [assembler.take(arrived) for arrived in chunk.arrived]
+        refused = [
+            (arrived, step.rejected)
+            for arrived, step in zip(chunk.arrived, steps, strict=True)
+            if step.rejected is not None
+        ]
+        letters = self._refusals.letters(chunk, refused)
+        drafts = [step.draft for step in steps if step.draft is not None]
+        self._log.delivery.confirm([*(self._conversation(draft, chunk.partition) for draft in drafts), *letters])
+        changes = assembly_store.changes_of(steps)
+        state_topic = self._log.prefix + assembly_store.TOPIC
+        self._log.delivery.confirm(assembly_store.outgoing(changes, state_topic, chunk.partition))
+        self._measure(chunk, steps, assembler)
+
+    def tick(self, now_us: int) -> None:
+        """Publish the close of every conversation that was quiet too long; it comes back through the log."""
+        for partition in sorted(self._mine):
+            closes = self._assembler(partition).idle(now_us)
+            if not closes:
+                continue
+            topic = self._log.prefix + self.topic
+            self._log.delivery.confirm(
+                [Outgoing(topic, partition, event.conversation_id.encode(), codec.encode(event)) for event in closes]
+            )
+            self._log.metrics.add("conversations_closed_idle", len(closes), topic=self.topic)
+
+    def _assembler(self, partition: int) -> Assembler:
+        if partition not in self._assemblers:
+            assembler = Assembler(self._log.cluster_id, partition, self._settings)
+            for state in self._load(partition, self._log.cluster_id):
+                assembler.restore(state)
+            self._assemblers[partition] = assembler
+        return self._assemblers[partition]
+
+    def _conversation(self, draft: Draft, partition: int) -> Outgoing:
+        conversation = redact(draft, self._redaction)
+        topic = self._log.prefix + "conversations"
+        return Outgoing(topic, partition, draft.conversation_id.encode(), codec.encode(conversation))
+
+    def _measure(self, chunk: Chunk, steps: list[Step], assembler: Assembler) -> None:
+        self._log.metrics.add("records_repeated", sum(step.duplicate for step in steps), topic=self.topic)
+        self._log.metrics.set("held_bytes", assembler.held_bytes, topic=self.topic, partition=chunk.partition)
