@@ -1,0 +1,1 @@
+"""Conversations and labels of other formats as our records: one file per format, faults as values, nothing guessed."""

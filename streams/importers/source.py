@@ -1,0 +1,91 @@
+"""Reads source files: JSON whole, JSONL line by line, folders as their files; a fault names file and line.
+
+No format lives here. A broken line or item becomes an `ImportFault` value, so that the rest is not lost with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from schemas.records import ConversationEvent
+from streams.errors import ImportFault
+
+Importer = Callable[[Path], Iterator[ConversationEvent | ImportFault]]
+"""Reads one file; yields its conversations, and in place of each that cannot be read, why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A JSON object of a JSONL file; lines count from 1."""
+
+    number: int
+    value: dict[str, Any]
+
+
+def files_of(paths: Sequence[Path], suffixes: Sequence[str]) -> list[Path]:
+    """The files meant: a folder stands for its own files of these suffixes, by name.
+
+    Raises:
+        ImportFault: a path that is not there, or a folder without such a file.
+    """
+    return [file for path in paths for file in _files_of(path, suffixes)]
+
+
+def _files_of(path: Path, suffixes: Sequence[str]) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise ImportFault(path, None, "is not there; check the path")
+    if found := sorted(file for file in path.iterdir() if file.suffix in suffixes and file.is_file()):
+        return found
+    raise ImportFault(path, None, f"holds no {' or '.join(suffixes)} file; name the files, or the folder they are in")
+
+
+def read_bytes(file: Path) -> bytes:
+    """The file's content.
+
+    Raises:
+        ImportFault: it cannot be read.
+    """
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ImportFault(file, None, f"cannot be read: {error.strerror}") from error
+
+
+def read_json(file: Path) -> Any:
+    """The JSON value that the file holds.
+
+    Raises:
+        ImportFault: it cannot be read, or is no JSON.
+    """
+    try:
+        return orjson.loads(read_bytes(file))
+    except orjson.JSONDecodeError as error:
+        raise ImportFault(file, error.lineno, f"is no JSON: {error.msg} in column {error.colno}") from error
+
+
+def read_lines(file: Path) -> Iterator[Line | ImportFault]:
+    """The objects of a JSONL file; empty lines are skipped.
+
+    Raises:
+        ImportFault: the file cannot be read.
+    """
+    for number, raw in enumerate(read_bytes(file).split(b"\n"), start=1):
+        if raw.strip():
+            yield _line(file, number, raw)
+
+
+def _line(file: Path, number: int, raw: bytes) -> Line | ImportFault:
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        return ImportFault(file, number, f"is no JSON: {error.msg} in column {error.colno}")
+    if not isinstance(value, dict):
+        return ImportFault(file, number, f"holds {type(value).__name__}, not an object: {raw[:60]!r}")
+    return Line(number, value)
