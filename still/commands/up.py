@@ -1,0 +1,83 @@
+"""`still up`: the whole stack in the foreground, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from still.embedded.errors import EmbeddedError
+from still.embedded.stack import EmbeddedStack, Ports, embedded_stack
+from still.errors import UserError
+from still.processes import PROCESSES, Process, child_of
+from still.settings import load
+from still.setup import prepare
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("up")(up)
+
+
+def up(
+    folder: Annotated[Path | None, typer.Option(help="Data, logs, registry; STILL_FOLDER")] = None,
+    without: Annotated[list[str] | None, typer.Option(help="Leave a process out: worker, sink, trainer")] = None,
+    broker_port: Annotated[int, typer.Option(help="Preferred; a taken one is replaced")] = Ports().broker,
+    clickhouse_port: Annotated[int, typer.Option(help="Preferred; a taken one is replaced")] = Ports().clickhouse,
+) -> None:
+    """Start broker, ClickHouse, sink, worker and trainer; show them; stop them in order on Ctrl-C."""
+    settings = load(**({} if folder is None else {"folder": folder}))
+    stopping = stop_event()
+    processes = _chosen(without or [])
+    try:
+        with embedded_stack(settings.folder, Ports(broker_port, clickhouse_port)) as running:
+            start_processes(running, settings.folder, processes)
+            _show(running)
+            stopping.wait()
+            Console(stderr=True).print("stopping: what is on its way lands first …")
+    except EmbeddedError as error:
+        raise UserError(str(error)) from None
+
+
+def start_processes(running: EmbeddedStack, folder: Path, processes: tuple[Process, ...]) -> None:
+    """Make topics and tables, restore the model events, then start our processes; returns when all are ready."""
+    prepare(load(folder=folder))
+    running.start_more([child_of(process, folder.absolute(), os.getpid()) for process in processes])
+
+
+def stop_event() -> threading.Event:
+    """An event that Ctrl-C and SIGTERM set."""
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    return stopping
+
+
+def _chosen(without: list[str]) -> tuple[Process, ...]:
+    if unknown := sorted(set(without) - set(PROCESSES)):
+        raise UserError(f"--without {unknown[0]!r}: there are {', '.join(PROCESSES)}")
+    return tuple(process for process in PROCESSES if process not in without)
+
+
+def _show(running: EmbeddedStack) -> None:
+    stack = running.stack
+    table = Table("process", "state", "pid", box=None)
+    for status in running.supervisor.statuses().values():
+        table.add_row(status.name, status.state, str(status.pid))
+    console = Console()
+    console.print(table)
+    console.print(
+        f"\nKafka       {stack.bootstrap_servers}  (in memory: gone when this stops; cluster {stack.cluster_id})"
+    )
+    console.print(f"ClickHouse  {stack.clickhouse_url}")
+    console.print(f"folder      {stack.folder}")
+    console.print(
+        "\nTry, in another terminal:  still simulate -n 200    still status    still sql 'SELECT * FROM funnel'"
+    )
+    console.print("Ctrl-C stops everything in order.")

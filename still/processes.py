@@ -1,0 +1,32 @@
+"""The long-running processes of ours as children of the embedded stack, in the order in which they start.
+
+They stop in the reverse order: the trainer first, then the worker, then the sink, which lands what the worker wrote.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Literal, get_args
+
+from still.embedded.child import Child
+from still.readiness import is_ready
+
+Process = Literal["sink", "worker", "trainer"]
+PROCESSES: tuple[Process, ...] = get_args(Process)
+
+_GUARD = "import sys; from still.embedded.parent import die_with_parent; from still.__main__ import main; "
+_CODE = _GUARD + "die_with_parent(int(sys.argv[1])); sys.exit(main(sys.argv[2:]))"
+
+
+def child_of(process: Process, folder: Path, parent_pid: int, options: Mapping[str, str] | None = None) -> Child:
+    """One process as a child that ends when its parent does, even by kill -9."""
+    words = [word for name, value in (options or {}).items() for word in (f"--{name}", value)]
+    return Child(
+        name=process,
+        argv=(sys.executable, "-c", _CODE, str(parent_pid), process, *words),
+        env={"STILL_FOLDER": str(folder)},
+        ready=partial(is_ready, folder, process),
+    )
