@@ -5,7 +5,10 @@ TrainerError
 ├── InvalidItem       the labelled line or example must be mended; quoted with file and line where there is one
 ├── NothingToLearn    the batch cannot teach this head; collect more or other examples
 ├── BaseUnavailable   the base model is not there or is of the wrong kind; install or name another
-└── AdapterMismatch   an adapter folder is damaged, or was made for another base
+├── AdapterMismatch   an adapter folder is damaged, or was made for another base
+├── MixedBatch        a batch would mix tasks or label sets; select one
+├── DamagedBatch      a batch snapshot was changed or cut; make it anew
+└── TrainerBusy       another process trains on this folder; wait for it or stop it
 """
 
 
@@ -31,3 +34,15 @@ class BaseUnavailable(TrainerError):  # noqa: N818
 
 class AdapterMismatch(TrainerError):  # noqa: N818
     """An adapter folder that is damaged or belongs to another base."""
+
+
+class MixedBatch(TrainerError):  # noqa: N818
+    """Items of several tasks in one batch."""
+
+
+class DamagedBatch(TrainerError):  # noqa: N818
+    """A snapshot whose rows are not what its manifest says."""
+
+
+class TrainerBusy(TrainerError):  # noqa: N818
+    """Another trainer holds the folder's lock."""

@@ -1,0 +1,94 @@
+"""What a run may choose from: items of one track, frozen at one watermark, with the held-out sides beside them.
+
+Gathered from the example store, or read directly from a labelled data file, which is then used unchanged. Where nothing
+is marked as development, a tenth of the training side's customers is held back for it, never the benchmark.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from schemas.ids import share
+from schemas.records import Example
+from trainers.items import Item, item_of, items_of_file
+from trainers.protocols import ExampleStore
+from trainers.tracks import Track
+
+DEVELOPMENT_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Fresh and older training items, development and benchmark, and where all of it came from."""
+
+    fresh: tuple[Item, ...]
+    older: tuple[Item, ...]
+    development: tuple[Item, ...]
+    benchmark: tuple[Item, ...]
+    watermark: str | None = None
+    query: dict[str, Any] = field(default_factory=dict)
+
+
+def gather(store: ExampleStore, track: Track, after: str | None) -> Pool:
+    """Everything admitted for a track, split into what landed after a watermark and what was there before."""
+    watermark = store.watermark()
+
+    def read(after: str | None, *splits: Any, admitted_only: bool = True) -> list[Item]:
+        found = store.examples(track.task, track.label_set, splits=splits, admitted_only=admitted_only, after=after)
+        return [item_of(example, track) for example in newest(found) if trainable(example, track)]
+
+    known = read(None, "train")
+    late = {item.id for item in read(after, "train")} if after is not None else {item.id for item in known}
+    fresh, older = [i for i in known if i.id in late], [i for i in known if i.id not in late]
+    development = read(None, "development")
+    benchmark = [item_of(example, track) for example in newest(store.benchmark(track.task, track.label_set))]
+    query = {"after": after, "admitted_only": True, "min_quality": track.min_quality, "label_set": track.label_set}
+    return _with_development(Pool(tuple(fresh), tuple(older), tuple(development), tuple(benchmark), watermark, query))
+
+
+def read_pool(path: Path, track: Track) -> Pool:
+    """The pool in a labelled data file; every training line counts as fresh.
+
+    Raises:
+        InvalidItem: `file:line: what`.
+    """
+    items = items_of_file(path, track)
+    sides = {split: tuple(i for i in items if i.split == split) for split in ("train", "development", "benchmark")}
+    query = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "unchanged": True}
+    return _with_development(Pool(sides["train"], (), sides["development"], sides["benchmark"], None, query))
+
+
+def newest(examples: Iterable[Example]) -> list[Example]:
+    """The examples of each conversation's newest revision only."""
+    held = list(examples)
+    revisions: dict[str, int] = {}
+    for example in held:
+        revisions[example.conversation_id] = max(revisions.get(example.conversation_id, 0), example.revision)
+    return [example for example in held if example.revision == revisions[example.conversation_id]]
+
+
+def trainable(example: Example, track: Track) -> bool:
+    """Whether an admitted example also reaches the track's own threshold; what a person labelled always does."""
+    return example.origin != "production" or example.quality is None or example.quality >= track.min_quality
+
+
+def _with_development(pool: Pool) -> Pool:
+    if pool.development:
+        return pool
+    fresh, held = _part(pool.fresh)
+    older, held_older = _part(pool.older)
+    query = {**pool.query, "development": f"{DEVELOPMENT_SHARE} of the customers of the training side"}
+    return Pool(fresh, older, held + held_older, pool.benchmark, pool.watermark, query)
+
+
+def _part(items: Iterable[Item]) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    kept: list[Item] = []
+    held: list[Item] = []
+    for item in items:
+        unit = item.customer or item.conversation_id
+        (held if share(unit, "development") < DEVELOPMENT_SHARE else kept).append(item)
+    return tuple(kept), tuple(held)
