@@ -14,10 +14,19 @@ import orjson
 
 from schemas.ids import stable_id, text_hash
 from schemas.records import Message, Task
-from streams.simulate.dialogue import LABEL_SET, Contact
+from streams.simulate.dialogue import DOMAIN, LABEL_SET, Contact
 from streams.simulate.settings import SimulateSettings
 from streams.simulate.shop import shop
 from streams.simulate.simulate import contacts
+
+LABEL_SETS: dict[Task, str] = {
+    "intent": LABEL_SET,
+    "entities": LABEL_SET,
+    "safety": LABEL_SET,
+    "response": f"replies:{DOMAIN}",
+    "tools": f"tools:{DOMAIN}",
+}
+"""What decompose calls the examples that it cuts from this shop's traffic: a benchmark measures the same thing."""
 
 POPULATION = "benchmark-customer"
 
@@ -36,7 +45,7 @@ def ground_truth(settings: SimulateSettings, seed: int) -> Iterator[Line]:
                 seen.add(key)
                 yield line | {
                     "id": stable_id(conversation_id, *key)[:16],
-                    "label_set": LABEL_SET,
+                    "label_set": LABEL_SETS[line["task"]],
                     "split": "benchmark",
                     "conversation_id": conversation_id,
                     "customer_id": contact.customer.customer_id,

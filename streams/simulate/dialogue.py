@@ -22,8 +22,11 @@ from streams.simulate.people import Customer
 from streams.simulate.scene import ENTITY_OF, Scene
 from streams.simulate.shop import Teacher, shop
 
-LABEL_SET = "shop"
-"""The label set of every annotation and benchmark of this shop."""
+DOMAIN = "shop"
+"""What the conversations are about; label sets derived downstream carry it."""
+
+LABEL_SET = DOMAIN
+"""The label set of the teacher's annotations."""
 
 
 @dataclass(slots=True)

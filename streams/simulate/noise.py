@@ -21,12 +21,17 @@ def soil(text: str, spans: list[Span], rng: random.Random) -> tuple[str, list[Sp
     if roll < 0.74:
         return _lower(text), spans
     if roll < 0.80:
-        return text.rstrip(".!?"), spans
+        return _drop_ending(text, spans), spans
     if roll < 0.82:
         return _shout(text, spans), spans
     for _ in range(1 if roll < 0.94 else 2):
         text, spans = _slip(text, spans, rng)
     return text, spans
+
+
+def _drop_ending(text: str, spans: list[Span]) -> str:
+    kept = max((span.end for span in spans), default=0)
+    return text[:kept] + text[kept:].rstrip(".!?")
 
 
 def _lower(text: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from schemas.ids import stable_id
 from schemas.records import ConversationEvent
-from streams.simulate.dialogue import Contact
+from streams.simulate.dialogue import DOMAIN, Contact
 from streams.simulate.people import customer
 from streams.simulate.scenario import DIALOGUE_ACTS, hold
 from streams.simulate.settings import SimulateSettings
@@ -127,7 +127,7 @@ def _whole(contact: Contact, conversation_id: str) -> ConversationEvent:
 
 
 def _metadata(contact: Contact) -> dict[str, str]:
-    return {"source": "still simulate", "language": contact.customer.language}
+    return {"source": "still simulate", "domain": DOMAIN, "language": contact.customer.language}
 
 
 def _misjudge(contact: Contact, share: float, rng: random.Random) -> None:
