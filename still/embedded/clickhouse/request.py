@@ -3,8 +3,9 @@
 import email
 import email.policy
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from email.message import Message
 from urllib.parse import parse_qsl
 
 from still.embedded.clickhouse.engine import Scope
@@ -35,9 +36,7 @@ class Request:
     accepts: str  # content encodings for the response; empty unless compression was asked for
 
 
-def read_request(
-    query_string: str, headers: Mapping[str, str], *, read_only: bool, form: "Form | None" = None
-) -> Request:
+def read_request(query_string: str, headers: Message, *, read_only: bool, form: "Form | None" = None) -> Request:
     """Reads URL parameters and headers; a form's fields count as parameters too.
 
     Raises:

@@ -120,7 +120,9 @@ class _Handler(BaseHTTPRequestHandler):
                 body = Body(self.rfile, self.headers.get("Content-Length"), transfer)
                 form = self._form(body)
                 request = read_request(query_string, self.headers, read_only=read_only, form=form)
-                self._send(request, self._answer(request, body))
+                result = self._answer(request, body)
+                with contextlib.closing(result.pieces):
+                    self._send(request, result)
             except QueryError as error:
                 self._send_error(error, request)
             except (BrokenPipeError, ConnectionResetError):

@@ -105,20 +105,22 @@ def _format_clause(body: list[Token]) -> int | None:
 def read_insert(sql: bytes) -> InsertHead | None:
     """The head of an INSERT that takes its rows from the client; None for every other statement."""
     words = tokens(sql)
-    previous = next(words, None)
-    if previous is None or previous.keyword != b"INSERT":
+    first = next(words, None)
+    if first is None or first.keyword != b"INSERT":
         return None
-    names_target = True  # the table may be called like any keyword
+    names_target, before, format_start = True, b"", 0  # the table may be called like any keyword
     for token in words:
-        if names_target or previous.text == b".":
+        if names_target or before == b".":
             names_target = token.keyword in {b"INTO", b"TABLE", b"FUNCTION"}
-        elif token.keyword in {b"SELECT", b"WITH", b"FROM"} and (token.depth == 0 or previous.text == b"("):
+            before = b""
+            continue
+        if token.keyword in {b"SELECT", b"WITH", b"FROM"} and (token.depth == 0 or before == b"("):
             return None
-        elif token.depth == 0 and token.keyword == b"VALUES":
+        if token.depth == 0 and token.keyword == b"VALUES":
             return InsertHead(sql[: token.start], "Values", token.end)
-        elif token.depth == 0 and previous.keyword == b"FORMAT":
-            return InsertHead(sql[: previous.start], token.text.decode(), _data_start(sql, token.end))
-        previous = token
+        if token.depth == 0 and before == b"FORMAT":
+            return InsertHead(sql[:format_start], token.text.decode(), _data_start(sql, token.end))
+        before, format_start = token.keyword or token.text, token.start
     return InsertHead(sql.rstrip(b"; \t\r\n"), None, len(sql))
 
 

@@ -6,7 +6,7 @@ Rows of the common formats are handed out block by block in bounded memory. Form
 
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Answer:
     """What goes back to the client: pieces of a body in a format, and the counts known before it is sent."""
 
     format: str | None = None
-    pieces: Iterator[bytes] = field(default_factory=lambda: iter(()))
+    pieces: Generator[bytes] = field(default_factory=lambda: _each())  # noqa: PLW0108, defined below
     done: Done = field(default_factory=Done)
 
 
@@ -71,13 +71,13 @@ def _query(engine: Engine, spool: Path, request: Request, statement: Statement) 
     format_name = statement.format or options.format
     if not statement.returns_rows or format_name == "Null":
         done = engine.run(request.scope, request.query_id, statement.text, options)
-        return Answer(format_name if done.answer else None, iter((done.answer,) if done.answer else ()), done)
+        return Answer(format_name if done.answer else None, _each(done.answer), done)
     if format_name.lower() not in _BLOCKWISE:
         return _spooled(engine, spool, request, statement, options)
     blocks = engine.stream(request.scope, request.query_id, statement.text, options)
     # An error before the first block is still answered with its own status.
     first = next(blocks, None)
-    return Answer(format_name, blocks if first is None else itertools.chain((first,), blocks))
+    return Answer(format_name, _rejoined(first or b"", blocks))
 
 
 def _spooled(engine: Engine, spool: Path, request: Request, statement: Statement, options: RunOptions) -> Answer:
@@ -90,12 +90,23 @@ def _spooled(engine: Engine, spool: Path, request: Request, statement: Statement
         done = engine.run(request.scope, request.query_id, text, options)
         file = path.open("rb")  # still readable after the folder is gone
 
-    def pieces() -> Iterator[bytes]:
+    def pieces() -> Generator[bytes]:
         with file:
             while piece := file.read(_PIECE):
                 yield piece
 
     return Answer(format_name, pieces(), done)
+
+
+def _each(*pieces: bytes) -> Generator[bytes]:
+    yield from filter(None, pieces)
+
+
+def _rejoined(first: bytes, more: Generator[bytes]) -> Generator[bytes]:
+    """Both as one; closing it early closes `more`, which cancels the query."""
+    if first:
+        yield first
+    yield from more
 
 
 def _options(request: Request, first_word: bytes) -> RunOptions:

@@ -1,0 +1,116 @@
+"""Children that start in order, crash, come back, and stop in reverse order."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from still.embedded.child import Child, Restart
+from still.embedded.errors import ChildFailedError
+from still.embedded.supervisor import ChildState, ChildStatus, Supervisor
+
+# Says that it is ready by a file, and writes its name when it is told to stop.
+_CHILD = """
+import pathlib, signal, sys, time
+name, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+def stop(*_):
+    with (folder / "stopped").open("a") as file: file.write(name + " ")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
+with (folder / "started").open("a") as file: file.write(name + " ")
+(folder / name).touch()
+time.sleep(60)
+"""
+
+
+def _child(folder: Path, name: str, code: str = _CHILD, **changes: object) -> Child:
+    argv = (sys.executable, "-c", code, name, str(folder))
+    options = {"restart": Restart(first_wait_s=0.01), "ready": (folder / name).exists, **changes}
+    return Child(name=name, argv=argv, **options)  # type: ignore[arg-type]
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture(name="supervisor")
+def _supervisor(tmp_path: Path) -> Iterator[Supervisor]:
+    supervisor = Supervisor(tmp_path / "logs")
+    yield supervisor
+    supervisor.stop()
+
+
+def test_children_start_in_order_and_stop_in_reverse(supervisor: Supervisor, tmp_path: Path) -> None:
+    """Each starts when the one before is ready; later ones can be added; the last started stops first."""
+    supervisor.start([_child(tmp_path, "a"), _child(tmp_path, "b")])
+    supervisor.start([_child(tmp_path, "c")])
+    assert {status.state for status in supervisor.statuses().values()} == {ChildState.READY}
+    supervisor.stop()
+    assert (tmp_path / "started").read_text() == "a b c "
+    assert (tmp_path / "stopped").read_text() == "c b a "
+    assert [status.exit_status for status in supervisor.statuses().values()] == [0, 0, 0]
+
+
+def test_a_crashed_child_is_reported_and_comes_back(tmp_path: Path) -> None:
+    """After kill -9 the child runs again under a new process id, and every state on the way was announced."""
+    seen: list[ChildStatus] = []
+    supervisor = Supervisor(tmp_path / "logs", on_change=seen.append)
+    try:
+        supervisor.start([_child(tmp_path, "a")])
+        first = supervisor.statuses()["a"].pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        _until(
+            lambda: supervisor.statuses()["a"].restarts == 1 and supervisor.statuses()["a"].state is ChildState.READY
+        )
+        assert supervisor.statuses()["a"].pid not in {first, None}
+    finally:
+        supervisor.stop()
+    crashed = next(status for status in seen if status.state is ChildState.CRASHED)
+    assert (crashed.exit_status, crashed.pid) == (-signal.SIGKILL, None)
+    assert seen[-1].state is ChildState.STOPPED
+
+
+def test_a_child_that_keeps_crashing_is_given_up(supervisor: Supervisor, tmp_path: Path) -> None:
+    """After the allowed number of crashes in a row the child is failed, and stays visible as such."""
+    restart = Restart(first_wait_s=0.01, longest_wait_s=0.01, most_in_a_row=2)
+    code = "import pathlib, sys, time; pathlib.Path(sys.argv[2], 'a').touch(); time.sleep(0.2); sys.exit(3)"
+    supervisor.start([_child(tmp_path, "a", code, restart=restart)])
+    _until(lambda: supervisor.statuses()["a"].state is ChildState.FAILED)
+    assert supervisor.statuses()["a"].exit_status == 3
+    assert supervisor.statuses()["a"].restarts == 2
+
+
+def test_a_start_that_fails_quotes_the_output(supervisor: Supervisor, tmp_path: Path) -> None:
+    """The error names the child, how it ended and what it said; those before it still stop in order."""
+    bad = _child(tmp_path, "bad", "import sys; sys.exit('no such thing')")
+    with pytest.raises(ChildFailedError, match=r"bad ended with exit status 1 .* no such thing"):
+        supervisor.start([_child(tmp_path, "a"), bad])
+    with pytest.raises(ChildFailedError, match="cannot start '/nowhere'"):
+        supervisor.start([Child("none", ("/nowhere",), ready=lambda: True)])
+    with pytest.raises(ChildFailedError, match=r"late was not ready after 0.2 s"):
+        supervisor.start([_child(tmp_path, "late", "import time; time.sleep(60)", ready_timeout_s=0.2)])
+    supervisor.stop()
+    assert (tmp_path / "stopped").read_text() == "a "
+
+
+def test_a_child_that_does_not_stop_is_killed(supervisor: Supervisor, tmp_path: Path) -> None:
+    """SIGKILL follows the stop signal after the grace."""
+    code = "import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+    code += "pathlib.Path(sys.argv[2], 'a').touch(); time.sleep(60)"
+    supervisor.start([_child(tmp_path, "a", code, stop_grace_s=0.1)])
+    supervisor.stop()
+    assert supervisor.statuses()["a"].exit_status == -signal.SIGKILL
+
+
+def test_waits_between_restarts_double_to_a_limit() -> None:
+    """The first restart comes soon, later ones later, none later than the limit."""
+    restart = Restart(first_wait_s=0.5, longest_wait_s=3)
+    assert [restart.wait_s(crashes) for crashes in (1, 2, 3, 4, 9)] == [0.5, 1, 2, 3, 3]
