@@ -13,12 +13,16 @@ from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
 from schemas import codec, edge
+from schemas.edge import MAX_EVENT_BYTES
 from schemas.errors import InvalidRecord
 from schemas.ids import content_hash, stable_id
 from schemas.records import ConversationEvent, EventKind, Feedback, FeedbackKind, Outcome, Usage
 from streams.chat import Chat, Dumps, messages_of, tools_of
+from streams.errors import EventTooLarge
 
 _LAST_KINDS = ("closed", "conversation")
+_ID_BYTES = 64
+"""Room for the id and the number that an event gets last."""
 
 
 class Details(TypedDict, total=False):
@@ -64,6 +68,11 @@ class Counters:
                 self._overflowed = True
             return number
 
+    def note(self, conversation_id: str, sequence: int) -> None:
+        """The caller gave this number: go on behind it."""
+        with self._lock:
+            self._next[conversation_id] = max(self._next.pop(conversation_id, 0), sequence + 1)
+
 
 class EventBuilder:
     """Makes events for one publisher: its tenant, its numbering."""
@@ -80,10 +89,11 @@ class EventBuilder:
         feedback: Feedback | None = None,
         **details: Unpack[Details],
     ) -> ConversationEvent:
-        """A checked event.
+        """A checked event; only one that may be sent takes a number, so that no gap is left behind.
 
         Raises:
             InvalidRecord: a value breaks the rules of the edge; names it.
+            EventTooLarge: it has more bytes than a broker takes.
         """
         usage = details.get("usage", ())
         event = ConversationEvent(
@@ -104,17 +114,34 @@ class EventBuilder:
             labels=[dict(label) for label in details.get("labels", ())],
             metadata=dict(details.get("metadata", {})),
         )
-        edge.check(event)
+        encode_within_limit(edge.check(event))
         return self._identified(self._numbered(event, details), details)
 
     def _numbered(self, event: ConversationEvent, details: Details) -> ConversationEvent:
         if "sequence" in details:
-            return edge.check(replace(event, sequence=details["sequence"]))
+            numbered = edge.check(replace(event, sequence=details["sequence"]))
+            self._counters.note(event.conversation_id, details["sequence"])
+            return numbered
         number = self._counters.take(event.conversation_id, last=event.kind in _LAST_KINDS)
         return replace(event, sequence=number)
 
     def _identified(self, event: ConversationEvent, details: Details) -> ConversationEvent:
         return event if "event_id" in details else with_content_id(event)
+
+
+def encode_within_limit(event: ConversationEvent) -> bytes:
+    """The event's bytes.
+
+    Raises:
+        EventTooLarge: more than a broker takes.
+    """
+    value = codec.encode(event)
+    if len(value) <= MAX_EVENT_BYTES - _ID_BYTES:
+        return value
+    raise EventTooLarge(
+        f"an event of conversation {event.conversation_id} has {len(value)} bytes, the limit is {MAX_EVENT_BYTES}; "
+        "send its messages as several turns"
+    )
 
 
 def with_content_id(event: ConversationEvent) -> ConversationEvent:

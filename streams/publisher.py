@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, Self, TypeVar, Unpack
 
-from schemas import codec, edge
-from schemas.edge import MAX_EVENT_BYTES
+from schemas import edge
 from schemas.records import ConversationEvent, FeedbackKind, Outcome
 from streams.chat import Chat
-from streams.errors import EventTooLarge, ProduceError
-from streams.events import Details, EventBuilder, feedback_of
+from streams.errors import ProduceError
+from streams.events import Details, EventBuilder, encode_within_limit, feedback_of
 from streams.produce import Delivered, Producer, ProduceSettings
 
 TOPIC = "conversation.events"
@@ -41,7 +40,7 @@ class Receipt:
 
 
 class Verbs(ABC, Generic[Answer]):
-    """What a service can say. Each verb raises `schemas.errors.InvalidRecord` for a value that breaks the rules.
+    """What a service can say. Each raises `InvalidRecord` for a value that breaks the rules, and `EventTooLarge`.
 
     Events are numbered per conversation, from 0, by this publisher. A service that restarts in the middle of a contact,
     or speaks through several publishers, passes `sequence` itself.
@@ -110,20 +109,8 @@ class Verbs(ABC, Generic[Answer]):
         """Send a checked event and answer once the broker has it."""
 
     def _encoded(self, event: ConversationEvent) -> tuple[str, bytes, bytes]:
-        """Topic, key and value.
-
-        Raises:
-            EventTooLarge: more bytes than a broker takes.
-        """
-        value = codec.encode(event)
-        if len(value) > MAX_EVENT_BYTES:
-            error = EventTooLarge(
-                f"event {event.event_id} of conversation {event.conversation_id} has {len(value)} bytes, the limit is "
-                f"{MAX_EVENT_BYTES}; send its messages as several turns"
-            )
-            error.event = event
-            raise error
-        return self._topic, event.conversation_id.encode(), value
+        """Topic, key and value. Raises `EventTooLarge`."""
+        return self._topic, event.conversation_id.encode(), encode_within_limit(event)
 
 
 class Publisher(Verbs[Receipt]):

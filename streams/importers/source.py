@@ -5,7 +5,7 @@ No format lives here. A broken line or item becomes an `ImportFault` value, so t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,17 +71,26 @@ def read_json(file: Path) -> Any:
 
 
 def read_lines(file: Path) -> Iterator[Line | ImportFault]:
-    """The objects of a JSONL file; empty lines are skipped.
+    """The objects of a JSONL file, one at a time; empty lines are skipped.
 
     Raises:
         ImportFault: the file cannot be read.
     """
-    for number, raw in enumerate(read_bytes(file).split(b"\n"), start=1):
+    try:
+        with file.open("rb") as lines:
+            yield from parse_lines(file, lines)
+    except OSError as error:
+        raise ImportFault(file, None, f"cannot be read: {error.strerror}") from error
+
+
+def parse_lines(name: Path | str, lines: Iterable[bytes]) -> Iterator[Line | ImportFault]:
+    """The same of lines that are read already, e.g. standard input; `name` stands in the faults."""
+    for number, raw in enumerate(lines, start=1):
         if raw.strip():
-            yield _line(file, number, raw)
+            yield _line(name, number, raw)
 
 
-def _line(file: Path, number: int, raw: bytes) -> Line | ImportFault:
+def _line(file: Path | str, number: int, raw: bytes) -> Line | ImportFault:
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:

@@ -1,0 +1,58 @@
+"""Opens the way into Kafka for the commands that publish: broker checked, topics made, errors as a user reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from confluent_kafka.admin import AdminClient
+
+from schemas.errors import SchemaError
+from still.errors import UserError
+from still.settings import Settings
+from streams.errors import StreamError
+from streams.produce import Producer, ProduceSettings
+from streams.publisher import Publisher
+from streams.topics import ensure_topics
+
+CHECK_S = 5.0
+
+
+@contextmanager
+def open_publisher(settings: Settings) -> Iterator[Publisher]:
+    """A publisher on a broker that answers.
+
+    Raises:
+        UserError: it does not, or went away while publishing.
+    """
+    with reported(), Publisher(settings.bootstrap_servers, topic_prefix=settings.topic_prefix) as publisher:
+        publisher.check(CHECK_S)
+        _make_topics(settings)
+        yield publisher
+
+
+@contextmanager
+def open_producer(settings: Settings) -> Iterator[Producer]:
+    """The same for records that are no events."""
+    with reported():
+        producer = Producer(ProduceSettings(settings.bootstrap_servers))
+        try:
+            producer.check(CHECK_S)
+            _make_topics(settings)
+            yield producer
+        finally:
+            producer.close()
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Errors of files, records and broker as one line for the user."""
+    try:
+        yield
+    except (StreamError, SchemaError) as error:
+        raise UserError(str(error)) from None
+
+
+def _make_topics(settings: Settings) -> None:
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 0})
+    ensure_topics(admin, settings.topic_prefix, settings.partitions, settings.replication)

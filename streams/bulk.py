@@ -1,0 +1,54 @@
+"""Publishes many events with a bounded number under way, and reports on each: receipt or fault, in their order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+
+from schemas.records import ConversationEvent
+from streams.errors import BrokerUnavailable, EventTooLarge, ImportFault, ProduceError
+from streams.produce import Delivered
+from streams.publisher import Publisher, Receipt, receipt
+
+MAX_UNDER_WAY = 500
+
+Pending = tuple[ConversationEvent, "Future[Delivered]"]
+
+
+def publish_all(
+    publisher: Publisher, items: Iterable[ConversationEvent | ImportFault]
+) -> Iterator[Receipt | ImportFault | ProduceError]:
+    """A receipt for each event, the fault for each that cannot be sent; faults of the source pass through.
+
+    Raises:
+        BrokerUnavailable: nobody confirms any more; what has no receipt may be published again.
+    """
+    under_way: deque[Pending | ImportFault | ProduceError] = deque()
+    for item in items:
+        under_way.append(_begin(publisher, item))
+        if len(under_way) > MAX_UNDER_WAY:
+            yield _finish(under_way.popleft())
+    while under_way:
+        yield _finish(under_way.popleft())
+
+
+def _begin(publisher: Publisher, item: ConversationEvent | ImportFault) -> Pending | ImportFault | ProduceError:
+    if isinstance(item, ImportFault):
+        return item
+    try:
+        return item, publisher.begin(item)
+    except EventTooLarge as error:
+        return error
+
+
+def _finish(pending: Pending | ImportFault | ProduceError) -> Receipt | ImportFault | ProduceError:
+    if isinstance(pending, (ImportFault, ProduceError)):
+        return pending
+    event, confirmed = pending
+    try:
+        return receipt(event, confirmed.result())
+    except BrokerUnavailable:
+        raise
+    except ProduceError as error:
+        return error
