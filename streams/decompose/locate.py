@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from schemas.records import Json
-from streams.decompose.dates import dates_in
+from streams.dates import dates_in
 
 MAX_VALUE_CHARS = 60
 """A longer argument is composed by the agent, not said by the customer."""

@@ -1,0 +1,157 @@
+"""Where personal data stands in a text, as far as its form alone tells. Pure; no list of names, no model.
+
+Numbers count as personal only with a check digit, a telling format or a telling word before them: order numbers,
+reservation codes, product and payment ids are business and stay.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Literal, NamedTuple
+
+from streams.dates import dates_in
+from streams.redact.checks import passes_iban, passes_luhn
+
+Kind = Literal[
+    "email", "phone", "card", "iban", "ssn", "ip", "url", "address", "zip", "birth_date", "person", "customer_id"
+]  # fmt: skip
+
+
+class Found(NamedTuple):
+    """Personal data in a text, end exclusive."""
+
+    start: int
+    end: int
+    kind: Kind
+
+
+EMAIL = re.compile(r"[\w.%+'-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
+URL = re.compile(r"https?://[^\s<>\"')\]]+")
+_URL_SECRET = re.compile(r"//[^/]*@|[?&][^=]+=.|/(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{16,}")
+IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
+IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{4,39}(?![\w:])")
+CARD = re.compile(r"(?<![\w-])[2-6](?:[ -]?\d){11,18}(?![\w-])")
+IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{1,4}){3,8}(?!\w)")
+SSN = re.compile(r"(?<![\w-])\d{3}[- ]\d{2}[- ]\d{4}(?![\w-])")
+_SSN_WORD = re.compile(r"(?:\bssn\b|social security(?: number)?)\D{0,20}(\d{9})(?!\d)", re.IGNORECASE)
+PHONE = re.compile(
+    r"(?<![\w#.-])(?:"
+    r"\+\d{1,3}[ .()/-]*\d(?:[ .()/-]{0,2}\d){6,12}"  # +49 (0)30 1234567
+    r"|(?:001[ .-]?|1[ .-]?)?\(\d{3}\)[ .-]?\d{3}[ .-]?\d{4}"  # (415) 555-0100
+    r"|(?:001[ .-]|1[ .-])?\d{3}([ .-])\d{3}\1\d{4}"  # 415-555-0100
+    r"|0\d{1,4}[ /-]\d{3,8}(?:[ -]\d{2,6})*"  # 030 1234567
+    r"|\(0\d{1,4}\)[ /-]?\d{3,8}(?:[ -]\d{2,6})*"
+    r")(?![\w-])"
+)
+_PHONE_WORD = re.compile(
+    r"\b(?:phone|mobile|cell|telephone|telefon\w*|handy\w*|tel[ée]fono|m[óo]vil|call me (?:at|on)|tel)\b[^\d\n+(]{0,25}"
+    r"([+(]?\d(?:[ .()/-]{0,2}\d){6,14})(?!\w)",
+    re.IGNORECASE,
+)
+_SUFFIX = (
+    r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Drive|Dr|Lane|Ln|Court|Ct|Place|Pl|Way|Terrace|Circle|Cir|Parkway"
+    r"|Pkwy|Highway|Hwy|Trail|Square|Sq|Crescent|Close|Alley|Loop|Plaza)\b\.?"
+)
+ADDRESS = re.compile(
+    rf"(?<![\w#-])\d{{1,6}}[A-Za-z]?,?\s+(?:[A-Z0-9][\w'.-]*\s+){{1,4}}{_SUFFIX}"
+    r"|(?<!\w)[A-ZÄÖÜ][\wäöüß-]*(?:straße|strasse|str\.|weg|platz|allee|gasse|ring|damm)\s+\d{1,4}\s?[a-z]?(?!\w)"
+    r"|(?<!\w)(?:Calle|Avenida|Avda\.|Plaza|Paseo)\s+(?:de\s+|la\s+|del\s+)*[A-ZÁÉÍÓÚÑ][\wáéíóúñ]*,?\s+\d{1,4}(?!\w)"
+)
+_UNIT = re.compile(r",?\s+(?:Apt|Apartment|Suite|Ste|Unit)\b\.?\s*#?\s*\w+")
+_BIRTH_WORD = re.compile(
+    r"\b(?:born|birth\w*|dob|d\.o\.b|geboren|geburts\w*|nac(?:í|imiento|ido|ida))\b", re.IGNORECASE
+)
+_BIRTH_REACH = 40
+"""How far behind a word of birth its date may stand, in characters."""
+
+_NAME = r"[A-ZÀ-ÖØ-Þ][\w'\u2019-]*[a-zà-öø-ÿ][\w'\u2019-]*"
+_FULL_NAME = rf"({_NAME}(?:\s+(?:[A-Z]\.\s+|van\s+|von\s+|de\s+|der\s+|del\s+)*{_NAME}){{0,2}})"
+INTRODUCED = re.compile(
+    rf"(?:\b(?:[Mm]y|[Tt]he|[Cc]ustomer|[Pp]assenger|[Ff]ull)(?:'s)? (?:full )?name(?: is|'s|:)\s+|\b[Nn]ame is\s+"
+    rf"|\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Herrn?|Frau|Sr|Sra|Señora?|Mister|Madam)\.?\s+|\bDear\s+|\b[Ii]ch heiße\s+"
+    rf"|\b[Mm]ein Name ist\s+|\b[Mm]e llamo\s+|\b[Mm]i nombre es\s+|\b(?:Thank you|Thanks|Hello|Hi|Hey|Danke|Hallo|Hola"
+    rf"|Gracias),? (?=[^\s,.!?]+(?: [^\s,.!?]+)?[,.!?]))"
+    rf"{_FULL_NAME}"
+)
+NOT_NAMES = frozenset(
+    "sir madam customer team all everyone there support agent service user guest friend hiring manager again so very "
+    "for i and the you your this that here let please yes no just it we my our any help details valued passenger "
+    "monday tuesday wednesday thursday friday saturday sunday human assistant representative everybody folks "
+    "kunde kundin zusammen cliente equipo".split()
+)
+"""Words that stand where a name could, casefolded."""
+
+
+def find(text: str) -> list[Found]:
+    """Personal data in a text, in order, not overlapping: the earlier, then the longer one wins."""
+    found = [*_introduced(text)]
+    if "@" in text:
+        found += [Found(*match.span(), "email") for match in EMAIL.finditer(text)]
+    if "://" in text:
+        found += [Found(*match.span(), "url") for match in URL.finditer(text) if _URL_SECRET.search(match[0])]
+    if any(map(str.isdigit, text)):
+        found += _numbers(text)
+    return without_overlaps(found)
+
+
+def without_overlaps(found: list[Found]) -> list[Found]:
+    """Of places that overlap, the earlier, then the longer."""
+    kept: list[Found] = []
+    for one in sorted(found, key=lambda place: (place.start, -place.end)):
+        if not kept or one.start >= kept[-1].end:
+            kept.append(one)
+    return kept
+
+
+def _numbers(text: str) -> Iterator[Found]:
+    yield from (Found(*m.span(), "card") for m in CARD.finditer(text) if passes_luhn(re.sub(r"\D", "", m[0])))
+    yield from (Found(m.start(), end, "iban") for m in IBAN.finditer(text) if (end := _iban_end(m)))
+    yield from (Found(*m.span(), "ssn") for m in SSN.finditer(text))
+    yield from (Found(*m.span(1), "ssn") for m in _SSN_WORD.finditer(text))
+    yield from (Found(*m.span(), "ip") for m in IPV4.finditer(text) if _is_ip(m[0]))
+    if ":" in text:
+        yield from (Found(*m.span(), "ip") for m in IPV6.finditer(text) if m[0].count(":") > 1 and _is_ip(m[0]))
+    yield from (Found(*m.span(), "phone") for m in PHONE.finditer(text))
+    yield from (Found(*m.span(1), "phone") for m in _PHONE_WORD.finditer(text))
+    yield from (Found(m.start(), _with_unit(text, m.end()), "address") for m in ADDRESS.finditer(text))
+    yield from _birth_dates(text)
+
+
+def _introduced(text: str) -> Iterator[Found]:
+    for match in INTRODUCED.finditer(text):
+        if match[1].split()[0].casefold() not in NOT_NAMES:
+            yield Found(*match.span(1), "person")
+
+
+def _iban_end(match: re.Match[str]) -> int | None:
+    """Where the IBAN ends: capital words behind it look like more of it, so the longest valid head is it."""
+    text = match[0]
+    for end in range(len(text), 14, -1):
+        compact = re.sub(r"[ -]", "", text[:end])
+        if 15 <= len(compact) <= 34 and text[end - 1].isalnum() and passes_iban(compact):
+            return match.start() + end
+    return None
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _with_unit(text: str, end: int) -> int:
+    unit = _UNIT.match(text, end)
+    return unit.end() if unit else end
+
+
+def _birth_dates(text: str) -> Iterator[Found]:
+    words = [match.end() for match in _BIRTH_WORD.finditer(text)]
+    if not words:
+        return
+    for date in dates_in(text):
+        if any(0 <= date.start - word <= _BIRTH_REACH for word in words):
+            yield Found(date.start, date.end, "birth_date")

@@ -1,0 +1,115 @@
+"""Rewrite texts and JSON values with surrogates in place of personal data, and say where the words have moved.
+
+JSON stays JSON: a text that holds an object or array is rewritten leaf by leaf and written back in its own style, and
+only if something in it changed. What is no JSON is rewritten as text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from streams.receive import MAX_DEPTH, is_deeper
+from streams.redact.known import Known, is_telling, kind_of
+from streams.redact.patterns import Kind, find, without_overlaps
+from streams.redact.surrogates import Surrogates
+
+
+class Edit(NamedTuple):
+    """`text[start:end]` became `made`."""
+
+    start: int
+    end: int
+    made: str
+
+
+class Rewriter:
+    """Rewrites everything of one conversation; counts what it replaced, by kind."""
+
+    def __init__(self, surrogates: Surrogates, known: Known) -> None:
+        self._surrogates = surrogates
+        self._known = known
+        self.counts: Counter[str] = Counter()
+
+    def edits(self, text: str) -> list[Edit]:
+        """The replacements that a text needs, in order."""
+        places = without_overlaps([*self._known.find(text), *find(text)])
+        self.counts.update(place.kind for place in places)
+        return [Edit(p.start, p.end, self._surrogates.of(p.kind, text[p.start : p.end])) for p in places]
+
+    def text(self, text: str) -> str:
+        """A plain text, rewritten."""
+        return apply(self.edits(text), text)
+
+    def embedded(self, text: str) -> str:
+        """A text that may hold JSON, rewritten so that it still does."""
+        value = parse(text)
+        if value is None:
+            return self.text(text)
+        made = self.value(value)
+        return text if made == value else write_like(text, made)
+
+    def value(self, value: Any, kind: Kind | None = None) -> Any:
+        """A JSON value, rewritten; `kind` is what the key above it says its leaves are."""
+        if isinstance(value, dict):
+            return {self._key(key): self.value(inner, kind_of(key, value)) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self.value(inner, kind) for inner in value]
+        if kind is not None and isinstance(value, (str, int)) and is_telling(str(value), kind):
+            self.counts[kind] += 1
+            made = self._surrogates.of(kind, str(value))
+            return made if isinstance(value, str) else int(made)
+        return self.embedded(value) if isinstance(value, str) else value
+
+    def _key(self, key: str) -> str:
+        """Keys are names of fields, save where records are listed by customer or address."""
+        return self.text(key) if any(char in key for char in "@_ ") and self._is_personal(key) else key
+
+    def _is_personal(self, key: str) -> bool:
+        return any((place.start, place.end) == (0, len(key)) for place in [*self._known.find(key), *find(key)])
+
+
+def apply(edits: Sequence[Edit], text: str) -> str:
+    """The text with the edits done."""
+    made, position = [], 0
+    for edit in edits:
+        made += [text[position : edit.start], edit.made]
+        position = edit.end
+    return "".join([*made, text[position:]])
+
+
+def moved(edits: Sequence[Edit], start: int, end: int) -> tuple[int, int]:
+    """Where a span of the text stands after the edits; one that touches an edit takes in the whole of it."""
+    shift, new_start, new_end = 0, None, None
+    for edit in edits:
+        if new_start is None and start < edit.end:
+            new_start = min(start, edit.start) + shift
+        if end <= edit.start:
+            new_end = end + shift
+            break
+        shift += len(edit.made) - (edit.end - edit.start)
+        if end <= edit.end:
+            new_end = edit.end + shift
+            break
+    return start + shift if new_start is None else new_start, end + shift if new_end is None else new_end
+
+
+def parse(text: str) -> dict[str, Any] | list[Any] | None:
+    """The JSON object or array in a text, None where there is none that can be walked safely."""
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, (dict, list)) and not is_deeper(value, MAX_DEPTH) else None
+
+
+def write_like(text: str, value: Any) -> str:
+    """JSON in the style of a text: its spacing, its indent, its way with letters beyond ASCII."""
+    indent = 2 if "{\n" in text or "[\n" in text else None
+    spaced = indent is not None or '": ' in text
+    separators = (", " if spaced and indent is None else ",", ": " if spaced else ":")
+    return json.dumps(value, ensure_ascii=text.isascii(), indent=indent, separators=separators)
