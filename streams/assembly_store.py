@@ -51,7 +51,9 @@ def outgoing(changes: Changes, topic: str, partition: int) -> list[Outgoing]:
 class AssemblyStore:
     """Reads partitions of the state topic (named with its prefix)."""
 
-    def __init__(self, bootstrap_servers: str, topic: str, options: Mapping[str, str], patience_s: float = 60.0) -> None:
+    def __init__(
+        self, bootstrap_servers: str, topic: str, options: Mapping[str, str], patience_s: float = 60.0
+    ) -> None:
         self._topic = topic
         self._patience_s = patience_s
         self._options: dict[str, Any] = {

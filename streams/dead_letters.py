@@ -67,7 +67,9 @@ class Limits:
 
     def __post_init__(self) -> None:
         if not 0 < self.ratio <= 1 or self.window < 1 or self.run < 1:
-            raise ValueError(f"ratio={self.ratio}, window={self.window}, run={self.run}: need 0 < ratio <= 1 and counts > 0")
+            raise ValueError(
+                f"ratio={self.ratio}, window={self.window}, run={self.run}: need 0 < ratio <= 1 and counts > 0"
+            )
 
 
 class Ceiling:

@@ -80,9 +80,12 @@ class PrometheusMetrics:
     """Figures in a Prometheus registry, all names with the prefix `still_worker_`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._counters = {name: Counter(f"still_worker_{name}", HELP[name], ["topic"], registry=registry) for name in COUNTERS}
+        self._counters = {
+            name: Counter(f"still_worker_{name}", HELP[name], ["topic"], registry=registry) for name in COUNTERS
+        }
         self._gauges = {
-            name: Gauge(f"still_worker_{name}", HELP[name], ["topic", "partition"], registry=registry) for name in GAUGES
+            name: Gauge(f"still_worker_{name}", HELP[name], ["topic", "partition"], registry=registry)
+            for name in GAUGES
         }
 
     def add(self, name: CounterName, amount: int, *, topic: str) -> None:

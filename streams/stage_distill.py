@@ -33,7 +33,7 @@ class DistillStage:
         self._settings = settings
         self._refusals = Refusals(log_, self.topic, limits)
         self._seen: dict[int, Monotone] = defaultdict(Monotone)
-        self._previous: dict[tuple[str, int], int] = {}
+        self._previous: dict[int, int] = {}
 
     def assign(self, partitions: Iterable[int]) -> None:
         """Begin a new session: marks and predecessors of the last one are void."""
@@ -61,8 +61,8 @@ class DistillStage:
         """Nothing: time alone changes no conversation."""
 
     def _yield_of(self, conversation: Conversation, partition: int) -> list[Outgoing]:
-        distilled = distill(conversation, self._settings, self._previous.get(("scores", partition)))
-        self._previous["scores", partition] = conversation.provenance.offset
+        distilled = distill(conversation, self._settings, self._previous.get(partition))
+        self._previous[partition] = conversation.provenance.offset
         key = conversation.conversation_id.encode()
         scores, examples = self._log.prefix + "scores", self._log.prefix + "examples"
         return [

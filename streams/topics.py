@@ -51,7 +51,9 @@ def partition_counts(admin: Any) -> dict[str, int]:
     try:
         topics = admin.list_topics(timeout=TIMEOUT_S).topics
     except KafkaException as error:
-        raise BrokerUnavailable(f"no broker answers: {error.args[0].str()}; start it or mend bootstrap_servers") from error
+        raise BrokerUnavailable(
+            f"no broker answers: {error.args[0].str()}; start it or mend bootstrap_servers"
+        ) from error
     return {name: len(topic.partitions) for name, topic in topics.items()}
 
 

@@ -12,6 +12,7 @@ from streams.settings import AssembleSettings, DistillSettings, RedactSettings
 
 StageName = Literal["assemble", "distill"]
 STAGES: tuple[StageName, ...] = get_args(StageName)
+GROUP = "still.worker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +21,14 @@ class WorkerSettings:
 
     `instance_id` makes its membership static: a worker that is back within `session_timeout_s` keeps its partitions.
     `buffer_bytes` bounds what lies between broker and stages, `give_up_after_s` how long an unreachable broker is tried
-    before the process ends (nothing is lost: the source is not acknowledged). `kafka_options` are librdkafka's.
+    before the process ends (nothing is lost: the source is not acknowledged). `kafka_options` are librdkafka's; `metrics_port` serves Prometheus.
     """
 
     bootstrap_servers: str
     redact: RedactSettings
     stages: tuple[StageName, ...] = STAGES
     topic_prefix: str = ""
-    group: str = "still.worker"
+    group: str = GROUP
     instance_id: str | None = None
     folder: Path = Path(".still")
     assemble: AssembleSettings = field(default_factory=AssembleSettings)
@@ -38,7 +39,7 @@ class WorkerSettings:
     stop_within_s: float = 9.0
     give_up_after_s: float = 120.0
     buffer_bytes: int = 32_000_000
-    health_port: int | None = None
+    metrics_port: int | None = None
     kafka_options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:

@@ -1,0 +1,63 @@
+"""`still worker`: the stream processors, until SIGTERM."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from still.errors import UserError
+
+if TYPE_CHECKING:
+    from streams.worker_settings import WorkerSettings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("worker")(worker)
+
+
+def worker(
+    stages: Annotated[str, typer.Option(help="Of assemble, distill; comma-separated")] = "assemble,distill",
+    instance: Annotated[
+        str, typer.Option(help="Name of this worker in its group; one that restarts under it keeps its partitions")
+    ] = "worker-1",
+    group: Annotated[str, typer.Option(help="Consumer group that shares the partitions")] = "still.worker",
+    metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics on this loopback port")] = None,
+) -> None:
+    """Assemble events into conversations, and distill these into scores and training examples."""
+    from still.readiness import announce_when
+    from streams.errors import StreamError
+    from streams.worker import run
+
+    settings = _settings(tuple(word.strip() for word in stages.split(",")), instance, group, metrics_port)
+    ready = threading.Event()
+    announce_when(ready, settings.folder, "worker")
+    try:
+        run(settings, ready)
+    except StreamError as error:
+        raise UserError(str(error)) from None
+
+
+def _settings(stages: tuple[str, ...], instance: str, group: str, metrics_port: int | None) -> WorkerSettings:
+    from still.settings import load
+    from streams.settings import AssembleSettings, DistillSettings, RedactSettings
+    from streams.worker_settings import WorkerSettings
+
+    settings = load()
+    try:
+        return WorkerSettings(
+            bootstrap_servers=settings.bootstrap_servers,
+            redact=RedactSettings(settings.key()),
+            stages=stages,  # type: ignore[arg-type]  # checked at birth
+            topic_prefix=settings.topic_prefix,
+            group=settings.topic_prefix + group,
+            instance_id=instance,
+            folder=settings.folder,
+            assemble=AssembleSettings(inactivity_us=int(settings.inactivity_seconds * 1_000_000)),
+            distill=DistillSettings(default_min_quality=settings.min_quality),
+            metrics_port=metrics_port,
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from None

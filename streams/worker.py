@@ -1,0 +1,85 @@
+"""One worker process from its settings: producer, stages, Faust app; checks what must be there before it starts."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from confluent_kafka.admin import AdminClient
+from prometheus_client import CollectorRegistry, start_http_server
+
+from schemas import catalog
+from streams import agents, assembly_store
+from streams.assembly_store import AssemblyStore
+from streams.deliver import Delivery
+from streams.errors import WrongPartitions
+from streams.metrics import Metrics, PrometheusMetrics
+from streams.produce import Producer, ProduceSettings
+from streams.stage import Log, Stage
+from streams.stage_assemble import AssembleStage
+from streams.stage_distill import DistillStage
+from streams.topics import MAX_MESSAGE_BYTES, partition_counts
+from streams.worker_settings import StageName, WorkerSettings
+
+LINGER_MS = 5
+"""A stage waits for the confirmation of each chunk, so that lingering longer gains nothing."""
+
+
+def run(settings: WorkerSettings, ready: threading.Event) -> None:
+    """Run until SIGTERM or SIGINT; `ready` is set while partitions are assigned. Ends by SystemExit.
+
+    Raises:
+        BrokerUnavailable: nobody answers at the start.
+        WrongPartitions: a topic is missing.
+    """
+    registry = CollectorRegistry()
+    metrics = PrometheusMetrics(registry)
+    check_topics(settings)
+    producer = Producer(_produce_settings(settings))
+    app = build(settings, producer, metrics, ready)
+    if settings.metrics_port is not None:
+        start_http_server(settings.metrics_port, "127.0.0.1", registry)
+    agents.run(app, settings)
+
+
+def build(settings: WorkerSettings, producer: Producer, metrics: Metrics, ready: threading.Event) -> Any:
+    """The Faust app of these settings; the broker's cluster id is asked once, here."""
+    delivery = Delivery(producer, metrics, settings.give_up_after_s)
+    log = Log(producer.check(), settings.topic_prefix, delivery, metrics)
+    return agents.build(settings, [_stage(name, settings, log) for name in settings.stages], metrics, ready)
+
+
+def check_topics(settings: WorkerSettings) -> None:
+    """See that all topics are there: a worker makes none, for it does not know how many partitions they should have.
+
+    Raises:
+        BrokerUnavailable: nobody answers.
+        WrongPartitions: a topic is missing.
+    """
+    there = partition_counts(
+        AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 0, **settings.kafka_options})
+    )
+    missing = [name for topic in catalog.topics() if (name := settings.topic_prefix + topic) not in there]
+    if missing:
+        raise WrongPartitions(
+            f"topics {', '.join(missing)} are not on {settings.bootstrap_servers}; run `still init` first"
+        )
+
+
+def _stage(name: StageName, settings: WorkerSettings, log: Log) -> Stage:
+    if name == "distill":
+        return DistillStage(log, settings.distill, settings.limits)
+    store = AssemblyStore(
+        settings.bootstrap_servers, settings.topic_prefix + assembly_store.TOPIC, settings.kafka_options
+    )
+    return AssembleStage(log, store.load, settings.assemble, settings.redact, settings.limits)
+
+
+def _produce_settings(settings: WorkerSettings) -> ProduceSettings:
+    return ProduceSettings(
+        settings.bootstrap_servers,
+        client_id="still-worker",
+        linger_ms=LINGER_MS,
+        max_message_bytes=MAX_MESSAGE_BYTES,
+        options=settings.kafka_options,
+    )
