@@ -33,7 +33,7 @@ class Adapters:
         self._base = base
         self._peft: PeftModel | None = None
 
-    def attach(self, name: str, track: Track) -> list[nn.Parameter]:
+    def attach(self, name: str, track: Track) -> list[Tensor]:
         """A fresh adapter (output unchanged until it trains); gives its parameters, in a fixed order."""
         return self._add(name, _config(track, int(self._base.config.num_hidden_layers)))
 
@@ -54,7 +54,7 @@ class Adapters:
         except (ValueError, RuntimeError) as error:
             raise AdapterMismatch(f"the adapter in {folder} does not fit this base: {error}") from error
 
-    def _add(self, name: str, config: LoraConfig) -> list[nn.Parameter]:
+    def _add(self, name: str, config: LoraConfig) -> list[Tensor]:
         if self._peft is None:
             self._peft = PeftModel(self._base, config, adapter_name=name)
         else:

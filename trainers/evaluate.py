@@ -79,8 +79,8 @@ def evaluate(predictor: Predictor, items: Sequence[Item], track: Track) -> Evalu
     """Measures a predictor. Labels it never learned are counted wrong and reported in `unknown_labels`."""
     predictions = predictor.predict(items, outputs=SAMPLES if track.metric == "token_loss" else None)
     counts = per_item(track.metric, items, predictions)
-    usable = np.isfinite(counts).all(axis=1)
-    measured = [item for item, use in zip(items, usable, strict=True) if use]
+    usable = [int(place) for place in np.flatnonzero(np.isfinite(counts).all(axis=1))]
+    measured = [items[place] for place in usable]
     main = figure(track.metric, counts[usable], measured)
     return Evaluation(
         metric=track.metric,
@@ -104,7 +104,7 @@ def evaluate(predictor: Predictor, items: Sequence[Item], track: Track) -> Evalu
 def figure(metric: MetricName, counts: Array, items: Sequence[Item]) -> Measured:
     """A metric over items, with its interval."""
     bounds = interval(metric, counts, [item.cluster for item in items])
-    low, high = bounds if bounds else (None, None)
+    low, high = bounds or (None, None)
     return Measured(metric, value_of(metric, counts), low, high, len(items))
 
 

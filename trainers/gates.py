@@ -52,19 +52,32 @@ def _test_name(track: Track) -> str:
 
 def _unfit(candidate: Evaluation, other: Evaluation, track: Track) -> str | None:
     """Why nothing can be said, or None."""
-    if candidate.metric != other.metric:
-        return f"metrics differ: {candidate.metric} against {other.metric}"
-    if candidate.value is None or other.value is None:
-        return f"{track.metric} could not be measured (n={candidate.n} and {other.n})"
-    if candidate.item_ids != other.item_ids:
-        return f"not the same items: {candidate.n} against {other.n}; measure both on one benchmark"
-    if not (np.isfinite(candidate.per_item).all() and np.isfinite(other.per_item).all()):
-        return "some items were not measured"
-    if candidate.n < track.min_paired:
-        return f"{candidate.n} paired items are too few; at least {track.min_paired} are asked for"
-    if (n := len(set(candidate.clusters))) < LEAST_CLUSTERS:
-        return f"the items come from {n} conversations; at least {LEAST_CLUSTERS} are asked for"
-    return None
+    conversations = len(set(candidate.clusters))
+    faults = (
+        (candidate.metric != other.metric, f"metrics differ: {candidate.metric} against {other.metric}"),
+        (
+            candidate.value is None or other.value is None,
+            f"{track.metric} could not be measured (n={candidate.n} and {other.n})",
+        ),
+        (
+            candidate.item_ids != other.item_ids,
+            f"not the same items: {candidate.n} against {other.n}; measure both on one benchmark",
+        ),
+        (not (_whole(candidate) and _whole(other)), "some items were not measured"),
+        (
+            candidate.n < track.min_paired,
+            f"{candidate.n} paired items are too few; at least {track.min_paired} are asked for",
+        ),
+        (
+            conversations < LEAST_CLUSTERS,
+            f"the items come from {conversations} conversations; at least {LEAST_CLUSTERS} are asked for",
+        ),
+    )
+    return next((reason for wrong, reason in faults if wrong), None)
+
+
+def _whole(evaluation: Evaluation) -> bool:
+    return bool(np.isfinite(evaluation.per_item).all())
 
 
 def compare(candidate: Evaluation, other: Evaluation, track: Track) -> Comparison:

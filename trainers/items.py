@@ -24,7 +24,7 @@ NONE = "none"
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing to learn from or to be measured on; `label` names its class, `customer` and `conversation_id` cluster."""
+    """One thing to learn from or to be measured on; `label` names its class, `conversation_id` its cluster."""
 
     id: str
     task: Task
@@ -48,14 +48,22 @@ class Item:
 
 
 def render(messages: Messages, turns: int) -> str:
-    """The last `turns` messages as text: each with its role, but a customer's closing message bare.
+    """The window as text: each message with its role, but a customer's closing message bare.
 
     Tool calls become `name {arguments}` lines, so that an encoder sees what was done.
     """
-    shown = messages[-turns:]
+    shown = window(messages, turns)
     lines = [f"{message.get('role', 'user')}: {content_of(message)}" for message in shown[:-1]]
     lines += [_closing(message) for message in shown[-1:]]
     return "\n".join(lines)
+
+
+def window(messages: Messages, turns: int) -> Messages:
+    """The last `turns` messages without system ones (what they ask for is learned); never begins with a tool result."""
+    said = [message for message in messages if message.get("role") not in ("system", "developer")][-turns:]
+    while len(said) > 1 and said[0].get("role") in ("tool", "function"):
+        said = said[1:]
+    return said
 
 
 def _closing(message: dict[str, Any]) -> str:

@@ -84,7 +84,7 @@ def _tokens(_: Item, prediction: Prediction) -> tuple[float, ...]:
 
 def _ratio(sums: Array) -> Array:
     with np.errstate(invalid="ignore", divide="ignore"):
-        return sums[..., 0] / sums[..., 1]
+        return np.asarray(sums[..., 0] / sums[..., 1])
 
 
 def _f1(sums: Array) -> Array:
@@ -99,7 +99,7 @@ def _macro_f1(sums: Array) -> Array:
     each = np.where(by_class[..., 2] > 0, np.nan_to_num(_f1(by_class)), np.nan)
     shown = (by_class[..., 2] > 0).sum(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.nansum(each, axis=-1) / shown
+        return np.asarray(np.nansum(each, axis=-1) / shown)
 
 
 MEASURES: dict[MetricName, Measure] = {

@@ -44,7 +44,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Padding:
-    """What fills rows up, on which side (causal models read to the right end, so they pad left), and on which device."""
+    """What fills rows up, on which side (causal models end together, so they pad left), and on which device."""
 
     token_id: int
     left: bool

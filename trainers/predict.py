@@ -29,6 +29,10 @@ class Predictor(Protocol):
         """The label space; empty where answers are free text."""
         ...
 
+    def close(self) -> None:
+        """Frees what only this predictor holds; it answers no more."""
+        ...
+
     def predict(self, items: Sequence[Item], *, outputs: int | None = None) -> list[Prediction]:
         """One prediction per item, in order; an item without text gets output None and no confidence.
 

@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from trainers.bases.load import Base, Bases
+from trainers.errors import NothingToLearn
 from trainers.heads import HEADS, Head
 from trainers.items import Item, choose
 from trainers.padding import batches
@@ -23,8 +24,10 @@ from trainers.predict import BATCH, AdapterPredictor
 from trainers.tracks import Track
 
 Features = NDArray[np.float32]
+Floats = NDArray[np.float64]
+Bits = NDArray[np.bool_]
 
-INVERSE_PENALTY = 10.0
+INVERSE_PENALTY = 1.0
 ITERATIONS = 200
 MOST_ROWS = 20_000
 NEVER = -20.0
@@ -38,11 +41,15 @@ def train_probe(track: Track, items: Sequence[Item], bases: Bases) -> AdapterPre
         NothingToLearn: no item, or nothing to tell apart.
     """
     base = bases.of(track)
-    chosen = choose(items, track.max_items, track.seed)
-    head = HEADS[track.head].for_items(base, track, chosen)
+    return AdapterPredictor(base, track, probe_head(base, track, choose(items, track.max_items, track.seed)), None)
+
+
+def probe_head(base: Base, track: Track, items: Sequence[Item]) -> Head:
+    """A head for the items' label space, its linear layer (if it has one) fitted on the frozen base."""
+    head = HEADS[track.head].for_items(base, track, items)
     if track.head != "generate":
-        fit(head, *features(base, head, chosen))
-    return AdapterPredictor(base, track, head, None)
+        fit(head, *features(base, head, items))
+    return head
 
 
 def features(base: Base, head: Head, items: Sequence[Item]) -> tuple[Features, NDArray[np.float32]]:
@@ -53,7 +60,11 @@ def features(base: Base, head: Head, items: Sequence[Item]) -> tuple[Features, N
             given, outputs = head.examples(model, batch)
             inputs.append(given.cpu().numpy())
             wanted.append(outputs.cpu().numpy())
-    return np.concatenate(inputs)[:MOST_ROWS], np.concatenate(wanted)[:MOST_ROWS]
+    if not inputs:
+        raise NothingToLearn(f"none of {len(items)} items has text to learn from")
+    rows = np.concatenate(inputs), np.concatenate(wanted)
+    drawn = np.sort(np.random.default_rng(0).permutation(len(rows[0]))[:MOST_ROWS])
+    return rows[0][drawn], rows[1][drawn]
 
 
 def fit(head: Head, inputs: Features, wanted: NDArray[np.float32]) -> None:
@@ -69,9 +80,7 @@ def fit(head: Head, inputs: Features, wanted: NDArray[np.float32]) -> None:
     head.module.load_state_dict(state)
 
 
-def _fit_binary(
-    inputs: Features, given: NDArray[np.bool_], weight: NDArray[np.float64], bias: NDArray[np.float64]
-) -> None:
+def _fit_binary(inputs: Features, given: Bits, weight: Floats, bias: Floats) -> None:
     if given.all() or not given.any():
         bias[:] = -NEVER if given.all() else NEVER
         return
@@ -79,9 +88,7 @@ def _fit_binary(
     weight[:], bias[:] = model.coef_[0], model.intercept_
 
 
-def _fit_classes(
-    inputs: Features, classes: NDArray[np.int64], weight: NDArray[np.float64], bias: NDArray[np.float64]
-) -> None:
+def _fit_classes(inputs: Features, classes: NDArray[np.int64], weight: Floats, bias: Floats) -> None:
     shown = np.unique(classes)
     if len(shown) == 1:
         bias[shown] = -NEVER

@@ -1,6 +1,7 @@
-"""Trains one adapter: load the base, attach an adapter and a head, loop, evaluate on development, return.
+"""Trains one adapter: load the base, fit the head, attach an adapter, loop, evaluate on development, return.
 
-Reads from top to bottom; what differs between tracks is data (the track) or a head strategy, never another loop. The
+Reads from top to bottom; what differs between tracks is data (the track) or a head strategy, never another loop. A
+classifier's head starts as the linear probe, so the adapter starts where the probe ends (LP-FT, Kumar et al. 2022). The
 same track, items and seed on the same machine give the same weights.
 """
 
@@ -22,10 +23,11 @@ from trainers.bases.load import Base, Bases
 from trainers.errors import NothingToLearn
 from trainers.evaluate import Evaluation, evaluate
 from trainers.folder import AdapterFiles
-from trainers.heads import HEADS, Head
+from trainers.heads import Head
 from trainers.items import Item, choose
 from trainers.padding import Batch, Row, batches
 from trainers.predict import AdapterPredictor
+from trainers.probe import probe_head
 from trainers.tracks import Track
 
 log = structlog.get_logger(__name__)
@@ -72,7 +74,7 @@ def silent(_step: str, _share: float) -> None:
     """A progress that nobody watches."""
 
 
-def train(
+def train(  # noqa: PLR0913 - what is trained, on what, from where, and who watches
     track: Track,
     items: Sequence[Item],
     development: Sequence[Item],
@@ -95,15 +97,9 @@ def train(
     base = bases.of(track)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        head = HEADS[track.head].for_items(base, track, chosen)
+        head = probe_head(base, track, chosen)
         adapter = f"run-{stable_id(track.task, seed, len(chosen), *(item.id for item in chosen))[:16]}"
         parameters = _attach(base, adapter, track, head, warm)
-        import os
-
-        if os.environ.get("LPFT"):
-            from trainers.probe import fit, features
-
-            fit(head, *features(base, head, chosen))
         predictor = AdapterPredictor(base, track, head, adapter)
         watched = choose(development, DEVELOPMENT_ITEMS, seed)
         rows, watched_rows = head.rows(chosen, targets=True), head.rows(watched, targets=True)
@@ -126,7 +122,7 @@ def save(trained: Trained, folder: Path) -> AdapterFiles:
     return adapter_folder.save_adapter(trained.base, trained.adapter, trained.head, trained.track, folder)
 
 
-def _attach(base: Base, adapter: str, track: Track, head: Head, warm: Path | None) -> list[nn.Parameter]:
+def _attach(base: Base, adapter: str, track: Track, head: Head, warm: Path | None) -> list[Tensor]:
     base.adapters.drop(adapter)
     parameters = base.adapters.attach(adapter, track)
     if warm is not None:
@@ -138,7 +134,7 @@ def _attach(base: Base, adapter: str, track: Track, head: Head, warm: Path | Non
 class _Learner:
     """The loop over one adapter and head: AdamW, warm-up and cosine, clipping, early stop on development."""
 
-    def __init__(self, predictor: AdapterPredictor, parameters: list[nn.Parameter], seed: int) -> None:
+    def __init__(self, predictor: AdapterPredictor, parameters: list[Tensor], seed: int) -> None:
         self._base, self._track, self._head = predictor.base, predictor.track, predictor.head
         self._adapter = predictor.adapter or ""
         self._parameters = parameters

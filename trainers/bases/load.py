@@ -124,7 +124,7 @@ def load(kind: BaseKind, name: str | None, settings: BaseSettings) -> Base:
         )
     except (OSError, ValueError) as error:
         raise BaseUnavailable(f"{kind} base {source!r} cannot be loaded: {error}") from error
-    model.to(device).eval().requires_grad_(requires_grad=False)
+    torch.nn.Module.to(model, device).eval().requires_grad_(requires_grad=False)
     hub_revision = getattr(model.config, "_commit_hash", None)
     base = Base(
         kind=kind,

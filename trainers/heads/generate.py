@@ -17,7 +17,7 @@ from trainers.bases.load import Base
 from trainers.errors import BaseUnavailable, NothingToLearn
 from trainers.heads.head import Prediction
 from trainers.heads.text import instructions, read_target, write_target
-from trainers.items import Item, labels_of
+from trainers.items import Item, labels_of, window
 from trainers.padding import Batch, Row
 from trainers.tracks import Track
 
@@ -74,7 +74,7 @@ class Generate:
 
     def _texts(self, item: Item) -> tuple[str, str]:
         """Prompt up to where the agent speaks, and what it then says with its end of turn; '' without a target."""
-        chat = [*instructions(item.task, self.labels), *plain(item.messages)]
+        chat = [*instructions(item.task, self.labels), *plain(window(item.messages, self._track.turns))]
         prompt = self._render(chat, item.tools, open_turn=True)
         if item.target is None and item.task != "tools":
             return prompt, ""
@@ -98,7 +98,7 @@ class Generate:
         weights = mask * batch.weights.unsqueeze(1)
         return (each * weights).sum() / weights.sum()
 
-    def examples(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    def examples(self, _model: nn.Module, _batch: Batch) -> tuple[Tensor, Tensor]:
         """No linear probe: what `generate` must beat is the bare base."""
         raise NothingToLearn("a generating head has no linear layer to probe")
 

@@ -38,9 +38,20 @@ class Prediction:
 class Head(Protocol):
     """A head strategy on one base."""
 
-    labels: tuple[str, ...]
-    multi_label: bool
-    module: nn.Module
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label space, in order of the outputs; empty for free text."""
+        ...
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an answer may hold several labels, or none."""
+        ...
+
+    @property
+    def module(self) -> nn.Module:
+        """What is trained beside the adapter."""
+        ...
 
     def __init__(self, base: Base, track: Track, labels: tuple[str, ...], *, multi_label: bool = False) -> None: ...
 
