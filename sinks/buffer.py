@@ -1,0 +1,75 @@
+"""What has been read of one topic and has not landed yet, and the batch that it is cut into.
+
+Pure. A batch knows the last offset it covers per partition, even where every record of it was dropped, and how far
+each source gets with it, so that the ledger never runs ahead of the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from schemas.ids import stable_id
+from schemas.records import DeadLetter
+from sinks.tables import Table
+from sinks.values import Arrived, Mark, Partition, Refused, Row, Source
+
+STAGE = "sink"
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows of one table, with what they were made of, and the records that became none."""
+
+    table: Table
+    rows: list[tuple[Arrived, Row]] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    ends: dict[Partition, int] = field(default_factory=dict)
+    marks: dict[Partition, dict[Source, Mark]] = field(default_factory=dict)
+    bytes: int = 0
+    since_s: float = 0.0
+
+    def add(self, arrived: Arrived, row: Row) -> None:
+        """Take a row."""
+        self.rows.append((arrived, row))
+        self.bytes += len(arrived.value or b"")
+        if row.source is not None and row.mark is not None and not row.attempt:
+            self.marks.setdefault(arrived.partition, {})[row.source] = row.mark
+
+    def refuse(self, arrived: Arrived, why: Refused) -> None:
+        """Take a record that became no row."""
+        self.letters.append(letter_of(arrived, why))
+        self.bytes += len(arrived.value or b"")
+
+    def cover(self, partition: Partition, offset: int) -> None:
+        """Note that this offset has been dealt with."""
+        self.ends[partition] = offset
+
+    def drop(self, partitions: set[Partition]) -> None:
+        """Forget everything of these partitions: somebody else reads them now."""
+        self.rows = [(arrived, row) for arrived, row in self.rows if arrived.partition not in partitions]
+        gone = {(p.topic, p.number) for p in partitions}
+        self.letters = [letter for letter in self.letters if (letter.topic, letter.partition) not in gone]
+        for partition in partitions:
+            self.ends.pop(partition, None)
+            self.marks.pop(partition, None)
+
+
+def letter_of(arrived: Arrived, why: Refused) -> DeadLetter:
+    """The dead letter of a record that cannot land; the same record always makes the same one."""
+    cluster, topic, number = arrived.partition
+    attempt = int(arrived.headers.get("attempt", b"0") or 0)
+    return DeadLetter(
+        dead_letter_id=stable_id(cluster, topic, number, arrived.offset, STAGE, attempt),
+        stage=STAGE,
+        reason=why.reason,
+        detail=why.detail,
+        cluster_id=cluster,
+        topic=topic,
+        partition=number,
+        offset=arrived.offset,
+        key=arrived.key,
+        value=arrived.value,
+        failed_at=arrived.timestamp,
+        headers=dict(arrived.headers),
+        attempt=attempt,
+    )

@@ -1,0 +1,189 @@
+"""The one door to ClickHouse: queries, commands and block inserts over HTTP, errors sorted by who must act.
+
+No other file imports clickhouse_connect. Embedded child, server and cluster are reached alike; values always travel as
+parameters. One client serves several threads.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver import exceptions
+from clickhouse_connect.driver.client import Client as Driver
+from clickhouse_connect.driver.transform import NativeTransform
+
+from sinks.errors import LeaseLost, Misconfigured, QueryFailed, Rejected, SinkError, Temporary
+
+COMPRESSION = "lz4"
+ANSWER_S = 60.0
+"""Without an answer for so long, the outcome counts as unknown."""
+
+VIOLATED_CONSTRAINT = 469
+# Missing tables, columns, rights: no block can land until somebody mends them.
+MISCONFIGURED = frozenset({16, 36, 47, 48, 60, 81, 82, 115, 164, 192, 193, 194, 195, 291, 497, 516})
+# Time, room or peers are short: the same insert may land later.
+TEMPORARY = frozenset(
+    {3, 23, 24, 74, 75, 76, 159, 160, 173, 198, 201, 202, 203, 209, 210, 225, 241, 242, 243, 244, 252, 279, 285, 286,
+     319, 373, 394, 412, 425, 439, 473, 499, 574, 594, 667, 700, 722, 729, 735, 999}
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A column-oriented result: `values[i]` is the column `names[i]`; without rows there are no columns either."""
+
+    names: tuple[str, ...]
+    values: tuple[Sequence[Any], ...]
+
+    @property
+    def first(self) -> Sequence[Any]:
+        """The first column."""
+        return self.values[0] if self.values else ()
+
+
+class Client:
+    """Queries and inserts against one database."""
+
+    def __init__(self, driver: Driver, database: str) -> None:
+        self._driver = driver
+        self.database = database
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The result as dicts; raises like `columns`."""
+        found = self.columns(sql, parameters)
+        return [dict(zip(found.names, row, strict=True)) for row in zip(*found.values, strict=True)]
+
+    def columns(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Columns:
+        """The result column by column; parameters as `{name:Type}` in the text.
+
+        Raises:
+            QueryFailed: ClickHouse refuses the query, in its words.
+            Temporary, Misconfigured: see `sinks.errors`.
+        """
+        try:
+            result = self._driver.query(sql, parameters=dict(parameters or {}), column_oriented=True)
+        except exceptions.Error as error:
+            raise _sorted(error, refused=QueryFailed) from error
+        return Columns(tuple(result.column_names), tuple(result.result_columns))
+
+    def stream(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+        """The result as dicts, block by block in bounded memory; raises like `columns`."""
+        try:
+            with self._driver.query_row_block_stream(sql, parameters=dict(parameters or {})) as blocks:
+                names = blocks.source.column_names
+                for block in blocks:
+                    for row in block:
+                        yield dict(zip(names, row, strict=True))
+        except exceptions.Error as error:
+            raise _sorted(error, refused=QueryFailed) from error
+
+    def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Run a statement that returns nothing; raises like `columns`."""
+        try:
+            self._driver.command(sql, parameters=dict(parameters or {}))
+        except exceptions.Error as error:
+            raise _sorted(error, refused=QueryFailed) from error
+
+    def encode(self, table: str, names: Sequence[str], types: Sequence[str], columns: Sequence[Sequence[Any]]) -> bytes:
+        """An INSERT of these columns as one compressed block in Native format: the bytes that `insert` sends.
+
+        Raises:
+            Rejected: a value does not fit its column.
+        """
+        context = self._driver.create_insert_context(
+            table,
+            list(names),
+            self.database,
+            column_type_names=list(types),
+            column_oriented=True,
+            data=list(columns),
+        )
+        context.compression = COMPRESSION
+        # The driver would cut the block by bytes: one insert must be one block, so that it lands whole.
+        context.block_row_count = len(columns[0])
+        body = b"".join(NativeTransform.build_insert(context))
+        if context.insert_exception is not None:
+            raise Rejected(f"a value does not fit its column: {context.insert_exception}")
+        return body
+
+    def insert(self, table: str, encoded: bytes, token: str | None = None) -> None:
+        """Send one encoded INSERT, synchronously; the same block under the same token lands once.
+
+        Raises:
+            Temporary: the outcome may be unknown; send the same block with the same token.
+            Rejected: nothing landed, and never will as it is.
+            LeaseLost: the table's constraint says that the lease is superseded.
+            Misconfigured: the table, a column or a right is missing.
+        """
+        settings = {"async_insert": 0, "max_insert_threads": 1, "optimize_on_insert": 0}
+        deduplicate = {"insert_deduplicate": 1, "insert_deduplication_token": token} if token else {}
+        try:
+            self._driver.raw_insert(insert_block=encoded, settings=settings | deduplicate, compression=COMPRESSION)
+        except exceptions.Error as error:
+            raise _sorted(error, refused=Rejected, table=table) from error
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self._driver.close()
+
+
+def connect(url: str, database: str, *, user: str = "default", password: str = "", wait_s: float = 0.0) -> Client:
+    """A client of the ClickHouse at `url` (http:// or https://); `database` need not exist yet.
+
+    Raises:
+        Temporary: nobody answers there within `wait_s`.
+        Misconfigured: the address or the login is wrong.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Misconfigured(f"ClickHouse url {url!r} is no http(s) address; give e.g. http://127.0.0.1:8123")
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            return Client(_driver(url, user, password), database)
+        except exceptions.Error as error:
+            failed = _sorted(error, refused=Misconfigured)
+            if not isinstance(failed, Temporary) or time.monotonic() >= deadline:
+                raise type(failed)(f"ClickHouse at {url}: {failed}", code=failed.code) from error
+            time.sleep(0.1)
+
+
+def _driver(url: str, user: str, password: str) -> Driver:
+    return clickhouse_connect.get_client(
+        dsn=url,
+        username=user,
+        password=password,
+        database="default",
+        compress=COMPRESSION,
+        connect_timeout=5,
+        send_receive_timeout=ANSWER_S,
+        # Sessions would make the threads wait for one another.
+        autogenerate_session_id=False,
+        client_name="stillstream",
+    )
+
+
+def _sorted(error: exceptions.Error, *, refused: type[SinkError], table: str | None = None) -> SinkError:
+    code = error.code
+    words = _words(error)
+    if code is None or code in TEMPORARY:
+        return Temporary(words, table=table, code=code)
+    if code == VIOLATED_CONSTRAINT:
+        return LeaseLost(words, table=table, code=code)
+    if refused is QueryFailed:
+        return QueryFailed(words, table=table, code=code)
+    if code in MISCONFIGURED:
+        return Misconfigured(words, table=table, code=code)
+    return refused(words, table=table, code=code)
+
+
+def _words(error: exceptions.Error) -> str:
+    """ClickHouse's own sentence, without the driver's wrapping."""
+    text = str(error).partition(" (for url ")[0]
+    start = text.find("Code: ")
+    return exceptions.scrub_error_details(text[max(start, 0) :]).strip()

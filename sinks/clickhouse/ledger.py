@@ -1,0 +1,108 @@
+"""The ledger and the leases: small tables outside every TTL that say how far each log has landed and who may write.
+
+The ledger only ever follows the table: it is written after the rows, and what it does not know yet is read back from
+the rows above its mark. It keeps maxima, so writing it twice or late changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from sinks.clickhouse.client import Client
+from sinks.clickhouse.ddl import LEASES, MARKS, SOURCE_MARKS
+from sinks.errors import LeaseLost, Temporary
+from sinks.values import Mark, Partition, Progress, Source
+
+MARK_TYPES = ("String", "String", "Int32", "Int64")
+SOURCE_MARK_TYPES = ("String", "Int32", "String", "String", "Int32", "Tuple(Int64, Int64)")
+LEASE_TYPES = ("String", "String", "Int32", "UInt64", "String", "DateTime64(6, 'UTC')")
+SETTLE_S = 30.0
+
+
+def read_mark(client: Client, partition: Partition) -> int:
+    """The last offset up to which nothing is missing; -1 = the ledger does not know the partition."""
+    found = client.columns(
+        f"SELECT max(last) FROM {client.database}.{MARKS} WHERE cluster = {{cluster:String}}"
+        " AND topic = {topic:String} AND partition = {number:Int32} HAVING count() > 0",
+        partition._asdict(),
+    ).first
+    return int(found[0]) if len(found) else -1
+
+
+def read_source_marks(client: Client, partition: Partition) -> dict[Source, Mark]:
+    """How far each source has landed in this partition number of the topic, over all clusters of the topic."""
+    found = client.columns(
+        f"SELECT src_cluster, src_topic, src_partition, max(mark) FROM {client.database}.{SOURCE_MARKS}"
+        " WHERE topic = {topic:String} AND partition = {number:Int32} GROUP BY ALL",
+        {"topic": partition.topic, "number": partition.number},
+    )
+    return {Source(*source): Mark(*mark) for *source, mark in zip(*found.values, strict=True)}
+
+
+def write_progress(client: Client, progress: Sequence[Progress]) -> None:
+    """Write source marks first: a crash in between leaves them at most as far as the rows."""
+    sources = [
+        (one.partition.topic, one.partition.number, *source, tuple(mark))
+        for one in progress
+        for source, mark in one.marks.items()
+    ]
+    _insert(client, SOURCE_MARKS, _SOURCE_MARK_NAMES, SOURCE_MARK_TYPES, sources)
+    _insert(client, MARKS, _MARK_NAMES, MARK_TYPES, [(*one.partition, one.last) for one in progress])
+
+
+def take_leases(client: Client, partitions: Sequence[Partition], holder: str) -> dict[Partition, str]:
+    """New leases for these partitions; see `sinks.values.Store.take_leases`."""
+    epochs = {partition: epoch for partition, (epoch, _) in _newest(client, partitions).items()}
+    taken = {p: f"{p.topic}/{p.number}@{epochs.get(p, 0) + 1}:{holder}" for p in partitions}
+    now_us = time.time_ns() // 1000
+    rows = [(*p, epochs.get(p, 0) + 1, lease, now_us) for p, lease in taken.items()]
+    _insert(client, LEASES, _LEASE_NAMES, LEASE_TYPES, rows)
+    for partition, (_, lease) in _newest(client, partitions).items():
+        if lease != taken[partition]:
+            raise LeaseLost(
+                f"{partition.topic}/{partition.number} was taken by {lease!r} at the same time", table=LEASES
+            )
+    _wait_for_running_inserts(client)
+    return taken
+
+
+def _newest(client: Client, partitions: Sequence[Partition]) -> dict[Partition, tuple[int, str]]:
+    found = client.columns(
+        f"SELECT cluster, topic, partition, max((epoch, lease)) FROM {client.database}.{LEASES}"
+        " WHERE cluster IN {clusters:Array(String)} GROUP BY cluster, topic, partition",
+        {"clusters": sorted({partition.cluster for partition in partitions})},
+    )
+    wanted = set(partitions)
+    newest = {Partition(*partition): newest for *partition, newest in zip(*found.values, strict=True)}
+    return {partition: (int(epoch), str(lease)) for partition, (epoch, lease) in newest.items() if partition in wanted}
+
+
+def _wait_for_running_inserts(client: Client) -> None:
+    """The fence stops inserts that start from now on; those that passed it before must be in the table or gone."""
+    running = _running_inserts(client)
+    deadline = time.monotonic() + SETTLE_S
+    while running & _running_inserts(client):
+        if time.monotonic() > deadline:
+            raise Temporary(f"inserts {sorted(running)} of an earlier sink still run after {SETTLE_S:.0f} s")
+        time.sleep(0.02)
+
+
+def _running_inserts(client: Client) -> set[str]:
+    found = client.columns(
+        "SELECT query_id FROM system.processes WHERE startsWith(query, {head:String})",
+        {"head": f"INSERT INTO {client.database}."},
+    )
+    return set(found.first)
+
+
+_MARK_NAMES = ("cluster", "topic", "partition", "last")
+_SOURCE_MARK_NAMES = ("topic", "partition", "src_cluster", "src_topic", "src_partition", "mark")
+_LEASE_NAMES = ("cluster", "topic", "partition", "epoch", "lease", "taken_at")
+
+
+def _insert(
+    client: Client, table: str, names: Sequence[str], types: Sequence[str], rows: Sequence[tuple[object, ...]]
+) -> None:
+    if rows:
+        client.insert(table, client.encode(table, names, types, list(zip(*rows, strict=True))))

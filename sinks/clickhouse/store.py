@@ -1,0 +1,82 @@
+"""The ClickHouse store: what the sink lands in. The table itself is the ledger of what has landed.
+
+Holds no state but its name as a lease holder, and the encoded bytes of the block whose outcome is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from uuid import uuid4
+
+from sinks.clickhouse import ledger
+from sinks.clickhouse.client import Client
+from sinks.tables import LOW, SOURCE_KEY, Table
+from sinks.values import Block, Key, Landed, Mark, Partition, Progress, Source
+
+KEYS_PER_QUERY = 200
+
+
+class ClickHouseStore:
+    """Implements `sinks.values.Store`."""
+
+    def __init__(self, client: Client, holder: str | None = None) -> None:
+        self._client = client
+        self._holder = holder or uuid4().hex[:12]
+        self._encoded: dict[str, tuple[str, bytes]] = {}
+
+    def take_leases(self, partitions: Sequence[Partition]) -> dict[Partition, str]:
+        """See `Store`."""
+        return ledger.take_leases(self._client, partitions, self._holder)
+
+    def landed(self, table: Table, partition: Partition) -> Landed:
+        """See `Store`; reads the ledger, then the rows above its mark."""
+        last = ledger.read_mark(self._client, partition)
+        names = ("_offset", *SOURCE_KEY, "attempt") if table.monotone else ("_offset",)
+        found = self._client.columns(
+            f"SELECT {', '.join(names)} FROM {self._client.database}.{table.name}"
+            " WHERE _cluster = {cluster:String} AND _partition = {number:Int32} AND _offset > {last:Int64}",
+            {"cluster": partition.cluster, "number": partition.number, "last": last},
+        )
+        marks = ledger.read_source_marks(self._client, partition) if table.monotone else {}
+        if table.monotone:
+            for cluster, topic, number, offset, index, attempt in zip(*found.values[1:], strict=True):
+                source = Source(cluster, topic, number)
+                if not attempt:
+                    marks[source] = max(marks.get(source, Mark(-1, -1)), Mark(offset, index))
+        return Landed(last, frozenset(found.first), marks)
+
+    def existing(self, table: Table, keys: Sequence[Key]) -> set[Key]:
+        """See `Store`."""
+        types = {column.name: column.type.replace(LOW, "String") for column in table.columns}
+        wanted = f"Array(Tuple({', '.join(types[name] for name in table.key)}))"
+        key = f"tuple({', '.join(table.key)})"
+        found: set[Key] = set()
+        for some in _chunks(keys, KEYS_PER_QUERY):
+            held = self._client.columns(
+                f"SELECT DISTINCT {key} FROM {self._client.database}.{table.name} WHERE {key} IN {{keys:{wanted}}}",
+                {"keys": some},
+            ).first
+            found.update(held)
+        return found
+
+    def insert(self, block: Block) -> None:
+        """See `Store`; an unknown outcome is followed by the same block, and then the same bytes go out again."""
+        name = block.table.name
+        token, body = self._encoded.get(name, ("", b""))
+        if token != block.token:
+            types = [column.type for column in block.table.columns]
+            body = self._client.encode(name, block.table.names, types, block.columns)
+            self._encoded[name] = (block.token, body)
+        self._client.insert(name, body, block.token)
+        del self._encoded[name]
+
+    def record(self, progress: Sequence[Progress]) -> None:
+        """See `Store`."""
+        ledger.write_progress(self._client, progress)
+
+
+def _chunks(keys: Sequence[Key], size: int) -> Iterator[list[Key]]:
+    pending = iter(keys)
+    while some := list(islice(pending, size)):
+        yield some

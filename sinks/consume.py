@@ -1,0 +1,243 @@
+"""The sink process: every topic into its table, exactly once, whatever is killed when.
+
+One loop reads, decodes and drops what has landed; one thread per due block inserts while the loop keeps polling. Where
+to read on is what the store says, never what Kafka remembers. Anything unexpected stops the process: the next start
+recovers from the table.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Event
+
+import structlog
+
+from sinks.buffer import Batch
+from sinks.decode import Decode, decoders
+from sinks.deduplicate import Deduplicator
+from sinks.errors import BrokerUnavailable
+from sinks.reader import Reader
+from sinks.settings import SinkSettings
+from sinks.tables import by_topic
+from sinks.values import Arrived, DeadLetters, Mark, Partition, Progress, Refused, Source, Store
+from sinks.write import Writer
+
+log = structlog.get_logger()
+
+READ_WAIT_S = 0.05
+BUFFERED_BLOCKS = 2
+"""How many blocks of one topic may wait before its partitions are paused."""
+
+
+class ClusterChanged(Exception):  # noqa: N818 - a turn of events, not a failure
+    """Another broker cluster answers by now: its offsets begin again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """`ready` is set at the first assignment; whoever sets `stop` asks for a graceful end."""
+
+    ready: Event = field(default_factory=Event)
+    stop: Event = field(default_factory=Event)
+
+
+def run(settings: SinkSettings, store: Store, dead_letters: DeadLetters, customer_key: bytes, signals: Signals) -> None:
+    """Land topics until told to stop; then land what has been read, write the ledger and leave the group.
+
+    Raises:
+        LeaseLost, Misconfigured: this process must not or cannot write.
+        BrokerUnavailable: Kafka is not there, or threw this member out.
+    """
+    decode = decoders(customer_key)
+    while not signals.stop.is_set():
+        session = Session(settings, store, dead_letters, decode, signals)
+        try:
+            session.run()
+        except ClusterChanged as change:
+            log.warning("broker_cluster_changed", detail=str(change))
+
+
+@dataclass(slots=True)
+class _Held:
+    """What this member knows of a partition that it holds."""
+
+    deduplicator: Deduplicator
+    last: int
+    marks: dict[Source, Mark] = field(default_factory=dict)
+    is_marked: bool = True
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A batch that is being inserted."""
+
+    batch: Batch
+    done: Future[int]
+
+
+class Session:
+    """One membership in the group, on one broker cluster."""
+
+    def __init__(
+        self,
+        settings: SinkSettings,
+        store: Store,
+        dead_letters: DeadLetters,
+        decode: Mapping[str, Decode],
+        signals: Signals,
+    ) -> None:
+        self._signals = signals
+        self._settings = settings
+        self._store = store
+        self._decode = decode
+        self._give_up = Event()
+        self._writer = Writer(store, dead_letters, self._give_up)
+        self._held: dict[Partition, _Held] = {}
+        self._leases: dict[Partition, str] = {}
+        self._buffers: dict[str, Batch] = {}
+        self._flights: dict[str, _Flight] = {}
+        self._paused: set[str] = set()
+        self._marked_s = time.monotonic()
+        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="insert")
+        self._reader = Reader(settings, self)
+
+    def run(self) -> None:
+        """Read and land until told to stop; raises what `consume.run` raises, and ClusterChanged."""
+        log.info("sink_started", cluster=self._reader.cluster, topics=list(self._settings.topics))
+        try:
+            while not self._signals.stop.is_set():
+                self.turn()
+            self._finish()
+        finally:
+            self._give_up.set()
+            self._threads.shutdown(wait=True)
+            self._reader.close()
+
+    def turn(self) -> None:
+        """Read once, land what is due, write the ledger when it is time."""
+        for arrived in self._reader.read(READ_WAIT_S):
+            self._take(arrived)
+        self._collect()
+        for topic, batch in list(self._buffers.items()):
+            if topic not in self._flights and self._is_due(batch):
+                self._launch(topic)
+        self._balance()
+        if time.monotonic() - self._marked_s > self._settings.mark_every_s:
+            self._write_ledger()
+
+    def assigned(self, partitions: list[Partition]) -> Mapping[Partition, int]:
+        """Take the leases, ask the store what has landed, read on from there."""
+        cluster = self._reader_cluster()
+        if partitions and partitions[0].cluster != cluster:
+            raise ClusterChanged(f"{partitions[0].cluster} is now {cluster}")
+        self._leases = self._writer.patiently(lambda: self._store.take_leases(partitions)) if partitions else {}
+        self._held = {partition: self._recover(partition) for partition in partitions}
+        starts = {partition: held.last + 1 for partition, held in self._held.items()}
+        self._signals.ready.set()
+        log.info("partitions_assigned", partitions=len(partitions), cluster=cluster)
+        return starts
+
+    def revoked(self, partitions: list[Partition]) -> None:
+        """Let running inserts end, keep their progress, forget what was only read."""
+        self._collect(wait=True)
+        self._write_ledger()
+        for batch in self._buffers.values():
+            batch.drop(set(partitions))
+        for partition in partitions:
+            self._held.pop(partition, None)
+            self._leases.pop(partition, None)
+
+    def _reader_cluster(self) -> str:
+        return self._writer.patiently(lambda: _known(self._reader.cluster_now()))
+
+    def _recover(self, partition: Partition) -> _Held:
+        table = by_topic()[partition.topic]
+        landed = self._writer.patiently(lambda: self._store.landed(table, partition))
+        return _Held(Deduplicator.of(landed), landed.last, dict(landed.marks))
+
+    def _take(self, arrived: Arrived) -> None:
+        held = self._held.get(arrived.partition)
+        if held is None:
+            return
+        topic = arrived.partition.topic
+        batch = self._buffers.get(topic)
+        if batch is None:
+            batch = self._buffers[topic] = Batch(by_topic()[topic], since_s=time.monotonic())
+        if not held.deduplicator.is_landed(arrived.offset):
+            row = self._decode[topic](arrived)
+            if isinstance(row, Refused):
+                batch.refuse(arrived, row)
+            elif not held.deduplicator.is_repeated(row):
+                batch.add(arrived, row)
+        batch.cover(arrived.partition, arrived.offset)
+
+    def _is_due(self, batch: Batch) -> bool:
+        settings = self._settings
+        is_full = len(batch.rows) >= settings.max_rows or batch.bytes >= settings.max_bytes
+        return is_full or time.monotonic() - batch.since_s >= settings.max_wait_s
+
+    def _launch(self, topic: str) -> None:
+        """Insert what is buffered of a topic, once it is sure which cluster it came from."""
+        now = self._reader.cluster_now()
+        if now is None:
+            return
+        if now != self._reader.cluster:
+            raise ClusterChanged(f"{self._reader.cluster} is now {now}")
+        batch = self._buffers.pop(topic)
+        self._flights[topic] = _Flight(batch, self._threads.submit(self._writer.write, batch, dict(self._leases)))
+
+    def _collect(self, *, wait: bool = False) -> None:
+        """Note what the finished inserts have landed; their failures surface here."""
+        for topic, flight in list(self._flights.items()):
+            if wait or flight.done.done():
+                rows = flight.done.result()
+                del self._flights[topic]
+                self._note(flight.batch)
+                log.debug("batch_landed", topic=topic, rows=rows, letters=len(flight.batch.letters))
+
+    def _note(self, batch: Batch) -> None:
+        for partition, offset in batch.ends.items():
+            if held := self._held.get(partition):
+                held.last, held.is_marked = offset, False
+                held.marks.update(batch.marks.get(partition, {}))
+        self._reader.commit(batch.ends)
+
+    def _balance(self) -> None:
+        """Back-pressure: stop fetching a topic whose buffer is full, fetch again when it is not."""
+        limit = BUFFERED_BLOCKS * self._settings.max_bytes
+        rows = BUFFERED_BLOCKS * self._settings.max_rows
+        full = {topic for topic, batch in self._buffers.items() if batch.bytes > limit or len(batch.rows) > rows}
+        if full - self._paused:
+            self._reader.pause(full - self._paused)
+        if self._paused - full:
+            self._reader.resume(self._paused - full)
+        self._paused = full
+
+    def _write_ledger(self) -> None:
+        progress = [Progress(p, held.last, held.marks) for p, held in self._held.items() if not held.is_marked]
+        if progress:
+            self._writer.patiently(lambda: self._store.record(progress))
+        for held in self._held.values():
+            held.is_marked, held.marks = True, {}
+        self._marked_s = time.monotonic()
+
+    def _finish(self) -> None:
+        """Land what has been read, as far as `stop_within_s` allows; the rest is read again after the next start."""
+        deadline = time.monotonic() + self._settings.stop_within_s
+        while (self._buffers or self._flights) and time.monotonic() < deadline:
+            self._collect()
+            for topic in [topic for topic in self._buffers if topic not in self._flights]:
+                self._launch(topic)
+            time.sleep(0.005)
+        if not self._flights:
+            self._write_ledger()
+        log.info("sink_stopped", unlanded=sum(len(b.rows) for b in self._buffers.values()))
+
+
+def _known(cluster: str | None) -> str:
+    if cluster is None:
+        raise BrokerUnavailable("no Kafka answers")
+    return cluster

@@ -1,0 +1,124 @@
+"""From a Kafka record to the row of its table, or to the reason why there is none.
+
+Pure. Derived records go from Avro to columns without becoming dataclasses: their JSON fields stay the text they are.
+Of raw events and dead letters only envelope, digest and size pass.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cache, partial
+from operator import itemgetter
+from typing import Any
+
+import orjson
+
+from schemas import catalog, codec
+from schemas.errors import SchemaError, UnknownSchema
+from schemas.ids import customer_hash
+from schemas.records import ConversationEvent, DeadLetter
+from sinks.measure import measures
+from sinks.tables import Table, is_nested, tables
+from sinks.values import Arrived, Mark, Refused, Row, Source
+
+Datum = dict[str, Any]
+Decode = Callable[[Arrived], Row | Refused]
+
+
+def decoders(customer_key: bytes) -> dict[str, Decode]:
+    """The decoder of each topic; `customer_key` is the key of customer hashes."""
+    made: dict[str, Decode] = {
+        "conversation.events": partial(_event, customer_key),
+        "dead.letters": _dead_letter,
+    }
+    for table in tables():
+        if table.topic not in made:
+            made[table.topic] = partial(_derived, table, catalog.topic(table.topic).record)
+    return made
+
+
+def _derived(table: Table, record: str, arrived: Arrived) -> Row | Refused:
+    try:
+        datum = codec.decode_datum(arrived.value or b"", record)
+    except SchemaError as error:
+        return refused(error)
+    values = _plain(table)(datum)
+    for position, convert in _converted(table, record):
+        if values[position] is not None:
+            values[position] = convert(values[position])
+    if record == "Conversation":
+        values += measures(datum)
+    elif record == "ModelEvent":
+        values += [_inside(datum["gate"], "verdict"), _inside(datum["artifact"], "uri")]
+    return _with_source(values, datum["provenance"]) if table.monotone else _keyed(table, values)
+
+
+def _with_source(values: list[Any], origin: Datum) -> Row:
+    source = Source(origin["cluster_id"], origin["topic"], origin["partition"])
+    mark = Mark(origin["offset"], origin["index"])
+    attempt = origin["attempt"]
+    values += (*source, *mark, origin["previous_offset"], attempt)
+    return Row(tuple(values), source, mark, attempt, (*source, *mark) if attempt else None)
+
+
+def _keyed(table: Table, values: list[Any]) -> Row:
+    key = tuple(values[table.names.index(name)] for name in table.key)
+    return Row(tuple(values), key=key)
+
+
+def _inside(value: Datum | None, name: str) -> Any:
+    return None if value is None else value[name]
+
+
+@cache
+def _plain(table: Table) -> Callable[[Datum], list[Any]]:
+    read = itemgetter(*(column.name for column in table.plain))
+    return lambda datum: list(read(datum))
+
+
+@cache
+def _converted(table: Table, record: str) -> tuple[tuple[int, Callable[[Any], Any]], ...]:
+    """Which plain columns need more than their Avro value: nested records become JSON text."""
+    types = {field["name"]: field["type"] for field in catalog.newest_schema(record)["fields"]}
+    return tuple((i, _json_text) for i, column in enumerate(table.plain) if is_nested(types[column.name]))
+
+
+def _json_text(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _event(customer_key: bytes, arrived: Arrived) -> Row | Refused:
+    """The envelope of an event; bytes that hold none keep their place with the reason.
+
+    Assemble reads the same log and writes the dead letter, so a second one from here would count it twice.
+    """
+    try:
+        event = codec.decode_event(arrived.value or b"", arrived.headers.get("content-type"))
+    except SchemaError as error:
+        return Row((*(None,) * 11, refused(error).reason, *_digest(arrived.value)))
+    customer = event.customer_id and customer_hash(event.customer_id, customer_key)
+    return Row((*_envelope(ConversationEvent, event), customer, len(event.messages), None, *_digest(arrived.value)))
+
+
+def _dead_letter(arrived: Arrived) -> Row | Refused:
+    try:
+        letter = codec.decode(arrived.value or b"", DeadLetter)
+    except SchemaError as error:
+        return refused(error)
+    return Row((*_envelope(DeadLetter, letter), *_digest(letter.value)), key=(letter.dead_letter_id,))
+
+
+def _envelope(kind: type[Any], record: Any) -> tuple[Any, ...]:
+    table = next(t for t in tables() if catalog.topic(t.topic).record == kind.__name__)
+    return tuple(getattr(record, column.name) for column in table.plain)
+
+
+def _digest(value: bytes | None) -> tuple[str | None, int]:
+    return (None, 0) if value is None else (hashlib.sha256(value).hexdigest(), len(value))
+
+
+def refused(error: SchemaError) -> Refused:
+    """The reason code and the words of a record that cannot be read."""
+    reasons = {UnknownSchema: "unknown_schema"}
+    return Refused(reasons.get(type(error), "undecodable"), str(error))

@@ -1,0 +1,91 @@
+"""The in-memory twin of the ClickHouse store: same promises, same contract suite, nothing to start.
+
+Rows are dicts by column name. It fences by lease, remembers insert tokens, and refuses values that no column takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.records import DeadLetter
+from sinks.errors import LeaseLost, Rejected
+from sinks.tables import SOURCE_KEY, Table
+from sinks.values import Block, Key, Landed, Mark, Partition, Progress, Source
+
+
+@dataclass(slots=True)
+class MemoryStore:
+    """Implements `sinks.values.Store`; two of them may share `tables` and `leases`, like two sinks one server."""
+
+    holder: str = "memory"
+    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    leases: dict[Partition, tuple[int, str]] = field(default_factory=dict)
+    lasts: dict[Partition, int] = field(default_factory=dict)
+    source_marks: dict[tuple[str, int], dict[Source, Mark]] = field(default_factory=dict)
+    tokens: set[str] = field(default_factory=set)
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """Everything that has landed in a table, in order."""
+        return self.tables.setdefault(table, [])
+
+    def take_leases(self, partitions: Sequence[Partition]) -> dict[Partition, str]:
+        """See `Store`."""
+        for partition in partitions:
+            epoch = self.leases.get(partition, (0, ""))[0] + 1
+            self.leases[partition] = (epoch, f"{partition.topic}/{partition.number}@{epoch}:{self.holder}")
+        return {partition: self.leases[partition][1] for partition in partitions}
+
+    def landed(self, table: Table, partition: Partition) -> Landed:
+        """See `Store`."""
+        last = self.lasts.get(partition, -1)
+        place = (partition.cluster, partition.number)
+        above = [r for r in self.rows(table.name) if (r["_cluster"], r["_partition"]) == place and r["_offset"] > last]
+        marks = dict(self.source_marks.get((partition.topic, partition.number), {}))
+        for row in above:
+            if table.monotone and not row["attempt"]:
+                *source, offset, index = (row[name] for name in SOURCE_KEY)
+                marks[Source(*source)] = max(marks.get(Source(*source), Mark(-1, -1)), Mark(offset, index))
+        return Landed(last, frozenset(row["_offset"] for row in above), marks)
+
+    def existing(self, table: Table, keys: Sequence[Key]) -> set[Key]:
+        """See `Store`."""
+        return {tuple(row[name] for name in table.key) for row in self.rows(table.name)} & set(keys)
+
+    def insert(self, block: Block) -> None:
+        """See `Store`."""
+        if block.token in self.tokens:
+            return
+        rows = [dict(zip(block.table.names, values, strict=True)) for values in zip(*block.columns, strict=True)]
+        for row in rows:
+            self._check(block.table, row)
+        self.tokens.add(block.token)
+        self.rows(block.table.name).extend(rows)
+
+    def record(self, progress: Sequence[Progress]) -> None:
+        """See `Store`."""
+        for one in progress:
+            self.lasts[one.partition] = max(one.last, self.lasts.get(one.partition, -1))
+            marks = self.source_marks.setdefault((one.partition.topic, one.partition.number), {})
+            for source, mark in one.marks.items():
+                marks[source] = max(mark, marks.get(source, Mark(-1, -1)))
+
+    def _check(self, table: Table, row: dict[str, Any]) -> None:
+        current = {lease for _, lease in self.leases.values()}
+        if row["_lease"] not in current:
+            raise LeaseLost(f"lease {row['_lease']!r} is superseded", table=table.name)
+        for column in table.columns:
+            if row[column.name] is None and "Nullable" not in column.type:
+                raise Rejected(f"{column.name} is null, expected {column.type}", table=table.name)
+
+
+@dataclass(slots=True)
+class MemoryDeadLetters:
+    """Implements `sinks.values.DeadLetters`."""
+
+    letters: list[DeadLetter] = field(default_factory=list)
+
+    def write(self, letters: Sequence[DeadLetter]) -> None:
+        """See `DeadLetters`."""
+        self.letters.extend(letters)

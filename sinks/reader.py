@@ -1,0 +1,171 @@
+"""Reads the sink's topics from Kafka: membership, positions, commits; nothing here knows rows or tables.
+
+Kafka's committed offsets are a hint for lag displays only: where to read on is what the caller says on assignment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+import structlog
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from sinks.errors import BrokerUnavailable
+from sinks.settings import SinkSettings
+from sinks.values import Arrived, Partition
+
+log = structlog.get_logger()
+
+FETCH = 5_000
+METADATA_S = 5.0
+
+
+class Listener(Protocol):
+    """Who decides what an assignment means."""
+
+    def assigned(self, partitions: list[Partition]) -> Mapping[Partition, int]:
+        """The first offset to read of each partition."""
+
+    def revoked(self, partitions: list[Partition]) -> None:
+        """Finish with these; somebody else reads them next."""
+
+
+class Reader:
+    """One member of the sink's consumer group."""
+
+    def __init__(self, settings: SinkSettings, listener: Listener) -> None:
+        self._prefix = settings.topic_prefix
+        self._probe = settings.topic_prefix + settings.topics[0]
+        self._consumer = Consumer(_consumer_settings(settings), logger=_Quiet())
+        self.cluster = self.cluster_now() or ""
+        if not self.cluster:
+            self._consumer.close()
+            raise BrokerUnavailable(f"no Kafka answers at {settings.bootstrap_servers}; start it, then try again")
+        self._partitions: dict[tuple[str, int], Partition] = {}
+        self._consumer.subscribe(
+            [settings.topic_prefix + topic for topic in settings.topics],
+            on_assign=self._when_assigned(listener),
+            on_revoke=self._when_revoked(listener),
+        )
+
+    def cluster_now(self) -> str | None:
+        """The id of the cluster that answers now; None = none does."""
+        try:
+            found: str | None = self._consumer.list_topics(self._probe, timeout=METADATA_S).cluster_id
+        except KafkaException:
+            return None
+        return found
+
+    def read(self, wait_s: float) -> list[Arrived]:
+        """What has come, in order per partition.
+
+        Raises:
+            BrokerUnavailable: this member was fenced, or the client cannot go on.
+        """
+        messages = self._consumer.consume(FETCH, wait_s)
+        return [arrived for message in messages if (arrived := self._arrived(message)) is not None]
+
+    def pause(self, topics: Iterable[str]) -> None:
+        """Fetch nothing more of these topics for now."""
+        self._consumer.pause(self._of(topics))
+
+    def resume(self, topics: Iterable[str]) -> None:
+        """Fetch these topics again."""
+        self._consumer.resume(self._of(topics))
+
+    def commit(self, ends: Mapping[Partition, int]) -> None:
+        """Tell Kafka how far rows have landed, without waiting: a hint that may get lost."""
+        mine = set(self._partitions.values())
+        offsets = [self._position(p, offset + 1) for p, offset in ends.items() if p in mine]
+        if offsets:
+            try:
+                self._consumer.commit(offsets=offsets, asynchronous=True)
+            except KafkaException as error:
+                log.warning("commit_hint_lost", why=str(error))
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close()
+
+    def _of(self, topics: Iterable[str]) -> list[TopicPartition]:
+        wanted = set(topics)
+        return [
+            TopicPartition(self._prefix + p.topic, p.number) for p in self._partitions.values() if p.topic in wanted
+        ]
+
+    def _position(self, partition: Partition, offset: int) -> TopicPartition:
+        return TopicPartition(self._prefix + partition.topic, partition.number, offset)
+
+    def _arrived(self, message: Message) -> Arrived | None:
+        error = message.error()
+        if error is not None:
+            _judge(error)
+            return None
+        partition = self._partitions.get((message.topic(), message.partition()))
+        if partition is None:
+            return None
+        headers = message.headers()
+        return Arrived(
+            partition,
+            message.offset(),
+            message.timestamp()[1] * 1000,
+            message.key(),
+            message.value(),
+            dict(headers) if headers else {},
+        )
+
+    def _when_assigned(self, listener: Listener) -> Callable[[Consumer, list[TopicPartition]], None]:
+        def assigned(consumer: Consumer, given: list[TopicPartition]) -> None:
+            partitions = [Partition(self.cluster, tp.topic.removeprefix(self._prefix), tp.partition) for tp in given]
+            starts = listener.assigned(partitions)
+            self._partitions = {(self._prefix + p.topic, p.number): p for p in partitions}
+            consumer.assign([self._position(p, starts[p] or OFFSET_BEGINNING) for p in partitions])
+
+        return assigned
+
+    def _when_revoked(self, listener: Listener) -> Callable[[Consumer, list[TopicPartition]], None]:
+        def revoked(_: Consumer, taken: list[TopicPartition]) -> None:
+            partitions = [
+                self._partitions[tp.topic, tp.partition] for tp in taken if (tp.topic, tp.partition) in self._partitions
+            ]
+            listener.revoked(partitions)
+            self._partitions = {}
+
+        return revoked
+
+
+def _judge(error: KafkaError) -> None:
+    if error.fatal():
+        raise BrokerUnavailable(f"this sink cannot read on: {error.str()}; start it again")
+    if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - librdkafka's own name for it
+        raise BrokerUnavailable(f"the log no longer holds what comes next: {error.str()}")
+    log.warning("kafka_trouble", code=error.code(), why=error.str())
+
+
+def _consumer_settings(settings: SinkSettings) -> dict[str, Any]:
+    static = {"group.instance.id": settings.instance} if settings.instance else {}
+    return {
+        **settings.kafka,
+        **static,
+        "bootstrap.servers": settings.bootstrap_servers,
+        "group.id": settings.topic_prefix + settings.group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "session.timeout.ms": settings.session_timeout_ms,
+        "heartbeat.interval.ms": settings.session_timeout_ms // 4,
+        "max.poll.interval.ms": 600_000,
+        "topic.metadata.refresh.interval.ms": 5_000,
+        "queued.min.messages": 20_000,
+        "queued.max.messages.kbytes": 32_768,
+        "fetch.wait.max.ms": 100,
+        "fetch.message.max.bytes": 2_000_000,
+    }
+
+
+class _Quiet:
+    """librdkafka's own log lines, as ours."""
+
+    def log(self, level: int, message: str, *values: object) -> None:
+        log.debug("librdkafka", level=level, message=message % values if values else message)

@@ -1,0 +1,109 @@
+"""Land a batch: drop what is there already, insert the rest as one block, and put aside what cannot land.
+
+An unknown outcome is tried again with the same bytes and the same token until it is definite; a definite no is
+bisected, so that one bad row costs only itself. What lands nowhere is a confirmed dead letter before the batch counts as landed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Event
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import structlog
+
+from sinks.buffer import Batch, letter_of
+from sinks.errors import Rejected, Temporary
+from sinks.tables import Table
+from sinks.values import Arrived, Block, DeadLetters, Partition, Refused, Row, Store
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+FIRST_WAIT_S = 0.05
+LONGEST_WAIT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Lands batches in a store; one call per table at a time."""
+
+    store: Store
+    dead_letters: DeadLetters
+    stop: Event
+    now_us: Callable[[], int] = lambda: time.time_ns() // 1000
+
+    def write(self, batch: Batch, leases: dict[Partition, str]) -> int:
+        """Land the batch; returns how many rows are new.
+
+        Raises:
+            Temporary: `stop` was set while the outcome was unknown.
+            LeaseLost, Misconfigured: nothing more can be written from here.
+        """
+        rows = self._without_existing(batch.table, batch.rows)
+        letters = list(batch.letters)
+        if rows:
+            block = block_of(batch.table, rows, leases, self.now_us())
+            for index, why in self.land(block):
+                letters.append(letter_of(rows[index][0], why))
+        if letters:
+            self.patiently(lambda: self.dead_letters.write(letters))
+        return len(rows)
+
+    def land(self, block: Block, start: int = 0) -> list[tuple[int, Refused]]:
+        """Insert the block; the indexes (from `start`) and reasons of rows that can never land."""
+        try:
+            self.patiently(lambda: self.store.insert(block))
+        except Rejected as error:
+            if len(block) == 1:
+                return [(start, Refused("rejected", str(error)))]
+            log.warning("block_bisected", table=block.table.name, rows=len(block), code=error.code)
+            half = len(block) // 2
+            first, second = block.part(0, half), block.part(half, len(block))
+            return self.land(first, start) + self.land(second, start + half)
+        return []
+
+    def patiently(self, operation: Callable[[], T]) -> T:
+        """Repeat while the failure is temporary, waiting longer each time, until `stop`."""
+        wait_s = FIRST_WAIT_S
+        while True:
+            try:
+                return operation()
+            except Temporary as error:
+                if self.stop.wait(wait_s):
+                    raise
+                log.warning("retrying", why=str(error), code=error.code, table=error.table, wait_s=wait_s)
+                wait_s = min(LONGEST_WAIT_S, wait_s * 2)
+
+    def _without_existing(self, table: Table, rows: list[tuple[Arrived, Row]]) -> list[tuple[Arrived, Row]]:
+        keys = list({row.key for _, row in rows if row.key is not None})
+        if not keys:
+            return rows
+        taken = self.patiently(lambda: self.store.existing(table, keys))
+        kept = []
+        for arrived, row in rows:
+            if row.key is None or row.key not in taken:
+                kept.append((arrived, row))
+            if row.key is not None:
+                taken.add(row.key)
+        return kept
+
+
+def block_of(table: Table, rows: Sequence[tuple[Arrived, Row]], leases: dict[Partition, str], now_us: int) -> Block:
+    """The rows as columns, with their position; the token is fresh, so no two blocks ever share one."""
+    columns: list[Sequence[Any]] = list(zip(*(row.values for _, row in rows), strict=True))
+    arrived = [one for one, _ in rows]
+    columns += (
+        [one.partition.topic for one in arrived],
+        [one.partition.number for one in arrived],
+        [one.offset for one in arrived],
+        [one.partition.cluster for one in arrived],
+        [one.timestamp for one in arrived],
+        [now_us] * len(arrived),
+        [leases[one.partition] for one in arrived],
+    )
+    return Block(table, tuple(columns), f"{table.name}:{uuid4().hex}")
