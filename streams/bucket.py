@@ -7,9 +7,11 @@ so that nobody stands on both sides.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 
-from schemas.ids import share, text_hash
+from schemas.ids import normalised, share, text_hash
 from schemas.records import Difficulty, Json, Message, Messages, Origin, Split, Task
 from streams.messages import text_of
 
@@ -67,6 +69,9 @@ def split(unit: str, development_share: float, benchmark_share: float) -> Split:
 
 def input_hash(task: Task, context: Sequence[Message]) -> str:
     """Hash by which duplicates and leaks are found: of the judged text, or, where the context decides, of all of it."""
-    if task in ("response", "tools"):
-        return text_hash("\n".join(text_of(message) for message in context))
-    return text_hash(text_of(context[-1]) if context else "")
+    judged = context if task in ("response", "tools") else context[-1:]
+    words = (_normalised(text_of(message)) for message in judged)
+    return hashlib.sha256(" ".join(text for text in words if text).encode()).hexdigest()
+
+
+_normalised = lru_cache(maxsize=1024)(normalised)  # windows overlap: each message is in many

@@ -68,8 +68,8 @@ def _winner(hits: dict[str, float]) -> str:
 
 def _by_script(text: str) -> str | None:
     """Texts of another script than Latin name their language by it, where that script dominates."""
-    n_letters = sum(char.isalpha() for char in text)
     for language, script in _SCRIPTS:
-        if 5 * len(script.findall(text)) > 2 * n_letters > 0:
+        n_here = len(script.findall(text))
+        if n_here and 5 * n_here > 2 * sum(map(str.isalpha, text)):
             return language
     return None

@@ -6,6 +6,7 @@ English, German and Spanish. Each pattern is kept narrow: one that fires on ordi
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 
 def _any(phrases: str) -> re.Pattern[str]:
@@ -42,6 +43,17 @@ REFUSAL = _any(
     no es posible
     """  # noqa: E501 - one phrase a line
 )
+
+_MAY_REFUSE = re.compile(r"n['\u2019]t\b|cannot|unable|not [aep]|policy|scope|nicht|leider|no [pe]")
+"""A cheap gate: what lacks all of these refuses nothing."""
+
+
+@lru_cache(maxsize=1024)
+def refuses(text: str) -> bool:
+    """Whether an agent's text refuses what was asked; remembered, since scoring and two tasks ask for each text."""
+    lowered = text.lower()
+    return _MAY_REFUSE.search(lowered) is not None and REFUSAL.search(lowered) is not None
+
 
 HANDOFF_TOOL = re.compile(r"transfer|hand_?off|escalat|human_agent|live_agent", re.IGNORECASE)
 

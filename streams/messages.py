@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
+
+import orjson
 
 from schemas.records import Message, Tools
 
@@ -24,9 +27,13 @@ def is_text_part(part: Any) -> bool:
 
 def brief(tools: Tools | None) -> Tools | None:
     """Tool definitions without prose: names and parameter schemas are what a choice of tool and arguments needs."""
-    if tools is None:
-        return None
-    return [{"type": "function", "function": _brief_function(tool)} for tool in tools if _function(tool)]
+    return None if tools is None else _brief(orjson.dumps(tools))
+
+
+@lru_cache(maxsize=64)
+def _brief(tools: bytes) -> Tools:
+    """Keyed by content: the conversations of one agent all offer the same."""
+    return [{"type": "function", "function": _brief_function(tool)} for tool in orjson.loads(tools) if _function(tool)]
 
 
 def _function(tool: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from schemas.ids import normalised
 from schemas.records import Feedback, Outcome, Provenance, Score
-from streams.markers import FAREWELL, FRUSTRATION, HANDOFF_TOOL, REFUSAL
+from streams.markers import FAREWELL, FRUSTRATION, HANDOFF_TOOL, refuses
 from streams.messages import offered
 from streams.transcript import Call, Transcript
 
@@ -151,11 +151,6 @@ def _customer_calm(transcript: Transcript) -> float | None:
 
 def _agent_helped(transcript: Transcript) -> float | None:
     return _mean([float(not refuses(turn.text)) for turn in transcript.agent if turn.text])
-
-
-def refuses(text: str) -> bool:
-    """Whether an agent's text refuses what was asked."""
-    return REFUSAL.search(text) is not None
 
 
 def _kept_in_house(transcript: Transcript) -> float | None:

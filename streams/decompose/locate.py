@@ -48,23 +48,33 @@ def _text_places(value: str, text: str) -> list[Place]:
         return [*_date_places(value, text)]
     if _NUMERIC.fullmatch(value) and len(value) < 7 and (found := _number_places(float(value), text)):
         return found
-    found = [Place(*match.span()) for match in _spelling(value).finditer(text)]
-    return found or _digit_places(value, text)
+    first, pattern = _spelling(value)
+    if first in _lowered(text):
+        return [Place(*match.span()) for match in pattern.finditer(text)]
+    return _digit_places(value, text)
+
+
+_lowered = lru_cache(maxsize=256)(str.lower)
 
 
 @lru_cache(maxsize=4096)
-def _spelling(value: str) -> re.Pattern[str]:
-    """How a value may be written: separators are one, a leading # may be missing."""
-    bare = value.removeprefix("#")
-    words = [re.escape(word) for word in re.split(r"[_\s-]+", bare) if word]
-    return re.compile(rf"(?<![\w@])#?{'[ _-]'.join(words) or '(?!)'}(?!\w|@|\.\w)", re.IGNORECASE)
+def _spelling(value: str) -> tuple[str, re.Pattern[str]]:
+    """How a value may be written (separators are one, a leading # may be missing), and its first word in lower case."""
+    words = [word for word in re.split(r"[_\s-]+", value.removeprefix("#")) if word] or [value]
+    pattern = "[ _-]".join(map(re.escape, words))
+    return words[0].lower(), re.compile(rf"(?<![\w@])#?{pattern}(?!\w|@|\.\w)", re.IGNORECASE)
 
 
 def _number_places(value: float, text: str) -> list[Place]:
     if abs(value) < 10 and value == int(value):
         return []  # one digit counts bags, options and list items alike
+    return [place for number, place in _numbers_in(text) if number == value]
+
+
+@lru_cache(maxsize=256)
+def _numbers_in(text: str) -> tuple[tuple[float, Place], ...]:
     found = _NUMBER.finditer(text)
-    return [Place(*match.span()) for match in found if float(match[1].replace(",", "")) == value]
+    return tuple((float(match[1].replace(",", "")), Place(*match.span())) for match in found)
 
 
 def _date_places(value: str, text: str) -> Iterator[Place]:

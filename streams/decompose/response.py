@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from streams.decompose.labels import labels_of, space
 from streams.decompose.varied import varied
 from streams.decompose.window import Windows
-from streams.markers import HANDOFF_TOOL, REFUSAL
+from streams.markers import HANDOFF_TOOL, refuses
 from streams.transcript import Transcript, Turn
 from streams.values import Cut
 
@@ -34,7 +34,7 @@ def cut(transcript: Transcript, windows: Windows) -> list[Cut]:
 
 def act(text: str, transcript: Transcript) -> str:
     """What an agent's text does."""
-    if REFUSAL.search(text):
+    if refuses(text):
         return "refuse"
     if text.rstrip().endswith("?"):
         return "ask"

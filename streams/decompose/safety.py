@@ -13,7 +13,7 @@ from typing import Any
 from streams.decompose.labels import labels_of, space
 from streams.decompose.varied import varied
 from streams.decompose.window import Windows
-from streams.markers import REFUSAL
+from streams.markers import refuses
 from streams.transcript import Transcript, Turn
 from streams.values import Cut
 
@@ -64,7 +64,7 @@ def _answered(transcript: Transcript) -> Iterator[tuple[Turn, bool]]:
         if turn.speaker == "customer":
             asked = turn if len(turn.text.split()) >= MIN_WORDS else None
         elif turn.speaker == "agent" and asked is not None and (turn.text.strip() or turn.message.get("refusal")):
-            yield asked, bool(turn.message.get("refusal")) or REFUSAL.search(turn.text) is not None
+            yield asked, bool(turn.message.get("refusal")) or refuses(turn.text)
             asked = None
 
 

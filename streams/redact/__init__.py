@@ -15,7 +15,7 @@ from schemas.ids import customer_hash
 from schemas.records import Conversation, Feedback, Message, Outcome
 from streams.messages import is_text_part, text_of
 from streams.redact.known import Known, values_in
-from streams.redact.patterns import Kind, find
+from streams.redact.patterns import Kind, introduced
 from streams.redact.rewrite import Edit, Rewriter, apply, moved, parse
 from streams.redact.surrogates import Surrogates
 from streams.settings import RedactSettings
@@ -81,7 +81,7 @@ def _certain(draft: Draft) -> Iterator[tuple[str, Kind]]:
 
 
 def _named(text: str) -> Iterator[tuple[str, Kind]]:
-    return ((text[place.start : place.end], "person") for place in find(text) if place.kind == "person")
+    return ((text[place.start : place.end], "person") for place in introduced(text))
 
 
 def _labelled(draft: Draft) -> set[int]:

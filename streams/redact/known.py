@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from streams.dates import dates_in
@@ -42,11 +43,16 @@ COMMON_WORDS = frozenset(
 
 def kind_of(key: str, siblings: Iterable[str] = ()) -> Kind | None:
     """What the value under this key is; a `name` is a person's where its neighbours say so."""
-    folded = key.casefold()
+    folded = _folded(key)
     if folded in ("name", "customer", "passenger"):
         beside = set(siblings)
         return "person" if beside & _PERSON_BESIDE and not beside & _THING_BESIDE else None
-    return KIND_OF_KEY.get(re.sub(r"[\s-]+", "_", folded))
+    return KIND_OF_KEY.get(folded)
+
+
+@lru_cache(maxsize=4096)
+def _folded(key: str) -> str:
+    return re.sub(r"[\s-]+", "_", key.casefold())
 
 
 def values_in(value: Any) -> Iterator[tuple[str, Kind]]:

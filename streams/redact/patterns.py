@@ -27,12 +27,16 @@ class Found(NamedTuple):
     kind: Kind
 
 
+_DIGIT = re.compile(r"\d")
+_LONG_NUMBER = re.compile(r"\d(?:[ .()/-]{0,3}[\dA-Z]){6}")
+"""Gates: most texts need none of the patterns behind them."""
+
 EMAIL = re.compile(r"[\w.%+'-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
 URL = re.compile(r"https?://[^\s<>\"')\]]+")
 _URL_SECRET = re.compile(r"//[^/]*@|[?&][^=]+=.|/(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{16,}")
 IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
 IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{4,39}(?![\w:])")
-CARD = re.compile(r"(?<![\w-])[2-6](?:[ -]?\d){11,18}(?![\w-])")
+CARD = re.compile(r"(?<![\w.-])[2-6](?:[ -]?\d){12,18}(?![\w-])")
 IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{1,4}){3,8}(?!\w)")
 SSN = re.compile(r"(?<![\w-])\d{3}[- ]\d{2}[- ]\d{4}(?![\w-])")
 _SSN_WORD = re.compile(r"(?:\bssn\b|social security(?: number)?)\D{0,20}(\d{9})(?!\d)", re.IGNORECASE)
@@ -86,12 +90,14 @@ NOT_NAMES = frozenset(
 
 def find(text: str) -> list[Found]:
     """Personal data in a text, in order, not overlapping: the earlier, then the longer one wins."""
-    found = [*_introduced(text)]
+    found = [*introduced(text)]
     if "@" in text:
         found += [Found(*match.span(), "email") for match in EMAIL.finditer(text)]
     if "://" in text:
         found += [Found(*match.span(), "url") for match in URL.finditer(text) if _URL_SECRET.search(match[0])]
-    if any(map(str.isdigit, text)):
+    if _DIGIT.search(text):
+        found += _places(text)
+    if _LONG_NUMBER.search(text):
         found += _numbers(text)
     return without_overlaps(found)
 
@@ -105,21 +111,28 @@ def without_overlaps(found: list[Found]) -> list[Found]:
     return kept
 
 
-def _numbers(text: str) -> Iterator[Found]:
-    yield from (Found(*m.span(), "card") for m in CARD.finditer(text) if passes_luhn(re.sub(r"\D", "", m[0])))
-    yield from (Found(m.start(), end, "iban") for m in IBAN.finditer(text) if (end := _iban_end(m)))
-    yield from (Found(*m.span(), "ssn") for m in SSN.finditer(text))
-    yield from (Found(*m.span(1), "ssn") for m in _SSN_WORD.finditer(text))
-    yield from (Found(*m.span(), "ip") for m in IPV4.finditer(text) if _is_ip(m[0]))
-    if ":" in text:
+def _places(text: str) -> Iterator[Found]:
+    """What needs few digits: network addresses, streets, dates of birth."""
+    if text.count(".") > 2:
+        yield from (Found(*m.span(), "ip") for m in IPV4.finditer(text) if _is_ip(m[0]))
+    if text.count(":") > 1:
         yield from (Found(*m.span(), "ip") for m in IPV6.finditer(text) if m[0].count(":") > 1 and _is_ip(m[0]))
-    yield from (Found(*m.span(), "phone") for m in PHONE.finditer(text))
-    yield from (Found(*m.span(1), "phone") for m in _PHONE_WORD.finditer(text))
     yield from (Found(m.start(), _with_unit(text, m.end()), "address") for m in ADDRESS.finditer(text))
     yield from _birth_dates(text)
 
 
-def _introduced(text: str) -> Iterator[Found]:
+def _numbers(text: str) -> Iterator[Found]:
+    """What needs at least seven digits."""
+    yield from (Found(*m.span(), "card") for m in CARD.finditer(text) if passes_luhn(re.sub(r"\D", "", m[0])))
+    yield from (Found(m.start(), end, "iban") for m in IBAN.finditer(text) if (end := _iban_end(m)))
+    yield from (Found(*m.span(), "ssn") for m in SSN.finditer(text))
+    yield from (Found(*m.span(1), "ssn") for m in _SSN_WORD.finditer(text))
+    yield from (Found(*m.span(), "phone") for m in PHONE.finditer(text))
+    yield from (Found(*m.span(1), "phone") for m in _PHONE_WORD.finditer(text))
+
+
+def introduced(text: str) -> Iterator[Found]:
+    """Names that a greeting, a title or an introduction gives away."""
     for match in INTRODUCED.finditer(text):
         if match[1].split()[0].casefold() not in NOT_NAMES:
             yield Found(*match.span(1), "person")

@@ -31,13 +31,18 @@ class Rewriter:
     def __init__(self, surrogates: Surrogates, known: Known) -> None:
         self._surrogates = surrogates
         self._known = known
+        self._rewritten: dict[str, tuple[list[Edit], tuple[Kind, ...]]] = {}
         self.counts: Counter[str] = Counter()
 
     def edits(self, text: str) -> list[Edit]:
         """The replacements that a text needs, in order."""
-        places = without_overlaps([*self._known.find(text), *find(text)])
-        self.counts.update(place.kind for place in places)
-        return [Edit(p.start, p.end, self._surrogates.of(p.kind, text[p.start : p.end])) for p in places]
+        if text not in self._rewritten:  # tool results say the same again and again
+            places = without_overlaps([*self._known.find(text), *find(text)])
+            edits = [Edit(p.start, p.end, self._surrogates.of(p.kind, text[p.start : p.end])) for p in places]
+            self._rewritten[text] = edits, tuple(place.kind for place in places)
+        edits, kinds = self._rewritten[text]
+        self.counts.update(kinds)
+        return edits
 
     def text(self, text: str) -> str:
         """A plain text, rewritten."""

@@ -150,7 +150,7 @@ class Surrogates:
         return re.sub(r"\d\w*|[^\W\d_]+\.?", part, value)
 
     def _birth_date(self, value: str) -> str:
-        date = next(dates_in(value), None)
+        date = next(iter(dates_in(value)), None)
         if date is None:
             return self._scrambled(value)
         number = self._number("date", str(date.month), str(date.day))
