@@ -1,4 +1,4 @@
-"""Labelled sources into the topic `examples`: read, made into records, sent in order, each to the partition it names."""
+"""Labelled sources into the topic `examples`: read, made into records, sent in order to the partitions they name."""
 
 from __future__ import annotations
 

@@ -169,7 +169,8 @@ def example_of(labelled: Labelled, source: str, line: int, settings: LabelledSet
     hardness, label = difficulty(labelled.task, context, target), bucket_label(labelled.task, target)
     language = detect(text)
     turn = len(context) - 1
-    unit = split_unit(redacted.customer_hash, labelled.conversation_id, text)
+    # The words as they were said: a side must not depend on the key of the surrogates.
+    unit = split_unit(redacted.customer_hash, labelled.conversation_id, text_of(labelled.messages[-1]))
     side = settings.split or labelled.split or split(unit, settings.development_share, settings.benchmark_share)
     return Example(
         example_id=stable_id(conversation_id, labelled.id, turn, labelled.task, label_set),
