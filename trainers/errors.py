@@ -8,7 +8,8 @@ TrainerError
 ├── AdapterMismatch   an adapter folder is damaged, or was made for another base
 ├── MixedBatch        a batch would mix tasks or label sets; select one
 ├── DamagedBatch      a batch snapshot was changed or cut; make it anew
-└── TrainerBusy       another process trains on this folder; wait for it or stop it
+├── TrainerBusy       another process trains on this folder; wait for it or stop it
+└── RunStopped        the trainer was asked to stop in the middle of a run; start it again
 """
 
 
@@ -46,3 +47,7 @@ class DamagedBatch(TrainerError):  # noqa: N818
 
 class TrainerBusy(TrainerError):  # noqa: N818
     """Another trainer holds the folder's lock."""
+
+
+class RunStopped(TrainerError):  # noqa: N818
+    """A run that was asked to end; nothing of its unfinished round is published."""

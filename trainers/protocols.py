@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from schemas.records import Artifact, Example, ModelEvent, Split, Task
+from trainers.evaluate import Evaluation
 from trainers.items import Item
 from trainers.predict import Predictor
 
@@ -92,12 +93,21 @@ class Announcer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a saved adapter folder is, as far as a model event must say."""
+    """What a saved adapter folder is, as far as a model event must say, and how it does on development."""
 
     base_model: str
     base_revision: str
     tokenizer_sha256: str
     labels: tuple[str, ...]
+    development: Evaluation
+
+
+class Opened(Predictor, Protocol):
+    """A predictor that holds an adapter on a base until it is closed."""
+
+    def close(self) -> None:
+        """Take the adapter off the base."""
+        ...
 
 
 class Learner(Protocol):
@@ -119,6 +129,6 @@ class Learner(Protocol):
         """Train an adapter and write its folder; `warm` starts from another adapter's folder."""
         ...
 
-    def load(self, folder: Path) -> Predictor:
+    def load(self, folder: Path) -> Opened:
         """The adapter of a folder, ready to answer."""
         ...
