@@ -104,13 +104,18 @@ def _dialogue(speaker: _Speaker) -> Messages:
         chat += _lookup(speaker)
     chat.append(_said("assistant", speaker.say("answer" if rng.random() < 0.85 else "fail")))
     if rng.random() < 0.5:
-        chat += [_said("user", speaker.say("thanks")), _said("assistant", f"{speaker.say('sure')}! {speaker.say('bye')}")]
+        chat += [
+            _said("user", speaker.say("thanks")),
+            _said("assistant", f"{speaker.say('sure')}! {speaker.say('bye')}"),
+        ]
     return chat
 
 
 def _lookup(speaker: _Speaker) -> Messages:
     verb = speaker.rng.choice(("get", "find", "cancel", "create", "check", "send", "update", "register"))
-    name = f"{verb}_{speaker.rng.choice(('booking', 'order', 'ticket', 'invoice', 'account', 'item', 'payment', 'case'))}"
+    name = (
+        f"{verb}_{speaker.rng.choice(('booking', 'order', 'ticket', 'invoice', 'account', 'item', 'payment', 'case'))}"
+    )
     arguments = orjson.dumps({"number": speaker.value("number")}).decode()
     result = {field: speaker.value(field) for field in speaker.rng.sample(_FIELDS, speaker.rng.randint(2, 5))}
     call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}}
