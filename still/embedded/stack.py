@@ -13,13 +13,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from still.embedded.broker import broker_child, cluster_id_of
 from still.embedded.child import Child
 from still.embedded.clickhouse.child import clickhouse_child
-from still.embedded.errors import ChildFailedError, StackNotRunningError
+from still.embedded.errors import StackNotRunningError
 from still.embedded.lock import folder_lock, is_held
 from still.embedded.ports import LOOPBACK, choose_port
 from still.embedded.supervisor import ChildState, ChildStatus, Supervisor
+
+log = structlog.get_logger(__name__)
 
 LOCK_NAME = "stack.lock"
 STACK_FILE = "stack.json"
@@ -90,10 +94,13 @@ class EmbeddedStack:
         (self._folder / STACK_FILE).unlink(missing_ok=True)
 
     def _refresh(self) -> None:
+        """Reads the broker's cluster id anew and tells it."""
         bootstrap_servers = f"{LOOPBACK}:{self._broker_port}"
         cluster_id = cluster_id_of(bootstrap_servers, timeout_s=5.0)
         if cluster_id is None:
-            raise ChildFailedError(f"the broker at {bootstrap_servers} was ready and then gave no metadata")
+            # It died in this moment; its restart comes by here again.
+            log.warning("broker_without_metadata", bootstrap_servers=bootstrap_servers)
+            return
         clickhouse_url = f"http://{LOOPBACK}:{self._clickhouse_port}"
         self._stack = Stack(
             bootstrap_servers, cluster_id, clickhouse_url, self._folder.resolve(), os.getpid(), self._started_at

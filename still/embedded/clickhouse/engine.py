@@ -96,6 +96,11 @@ class Engine:
             result = inserter.finish()
         return Done(written_rows=result.rows_written, written_bytes=result.bytes_written)
 
+    def cancel(self, query_id: str) -> None:
+        """Asks the query with the client's `query_id` to end."""
+        kill = f"KILL QUERY WHERE Settings['log_comment'] = {_quoted(query_id)} ASYNC"
+        self.run(Scope("default"), "cancel", kill.encode(), RunOptions("Null", {}, b"KILL"))
+
     def cancel_all(self) -> None:
         """Asks every running query to end."""
         self._anchor.query("KILL QUERY WHERE query_id != queryID() ASYNC", "Null")

@@ -33,6 +33,7 @@ class Request:
     parameters: dict[str, str]
     query_id: str
     default_format: str | None
+    cancel_on_close: bool
     accepts: str  # content encodings for the response; empty unless compression was asked for
 
 
@@ -59,6 +60,7 @@ def read_request(query_string: str, headers: Message, *, read_only: bool, form: 
         parameters={k.removeprefix("param_"): v for k, v in given.items() if k.startswith("param_")},
         query_id=given.get("query_id") or headers.get("X-ClickHouse-Query-Id") or str(uuid.uuid4()),
         default_format=given.get("default_format") or headers.get("X-ClickHouse-Format"),
+        cancel_on_close=given.get("cancel_http_readonly_queries_on_client_close") == "1",
         accepts=headers.get("Accept-Encoding", "") if given.get("enable_http_compression") == "1" else "",
     )
 

@@ -7,6 +7,8 @@ hand each one to a thread anyway (0.1 ms more), and plain blocking reads and wri
 import contextlib
 import json
 import secrets
+import socket
+import sys
 import threading
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -21,6 +23,7 @@ from still.embedded.clickhouse.bodies import Body
 from still.embedded.clickhouse.encodings import Packer, packer_for
 from still.embedded.clickhouse.engine import Done, Engine
 from still.embedded.clickhouse.errors import QueryError
+from still.embedded.clickhouse.hangups import HangUps
 from still.embedded.clickhouse.request import Form, Request, read_form, read_request
 from still.embedded.clickhouse.statements import Answer, answer
 from still.embedded.ports import LOOPBACK
@@ -54,6 +57,7 @@ class ClickHouseServer(ThreadingHTTPServer):
     def __init__(self, port: int, engine: Engine, spool: Path) -> None:
         self.engine = engine
         self.spool = spool
+        self._hang_ups = HangUps(engine.cancel)
         self._at_work = 0
         self._changed = threading.Condition()
         super().__init__((LOOPBACK, port), _Handler)
@@ -69,6 +73,20 @@ class ClickHouseServer(ThreadingHTTPServer):
             with self._changed:
                 self._at_work -= 1
                 self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def watching(self, connection: socket.socket, request: Request) -> Iterator[None]:
+        """Cancels the request's query when its client goes away, where the client asks for that."""
+        if request.cancel_on_close:
+            with self._hang_ups.watched(connection, request.query_id):
+                yield
+        else:
+            yield
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up is no error of ours; anything else is told with its traceback."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     def wait_until_idle(self, timeout_s: float) -> bool:
         """Waits until no request is at work; False when the time is up first."""
@@ -120,12 +138,13 @@ class _Handler(BaseHTTPRequestHandler):
                 body = Body(self.rfile, self.headers.get("Content-Length"), transfer)
                 form = self._form(body)
                 request = read_request(query_string, self.headers, read_only=read_only, form=form)
-                result = self._answer(request, body)
-                with contextlib.closing(result.pieces):
-                    self._send(request, result)
+                with self.server.watching(self.connection, request):
+                    result = self._answer(request, body)
+                    with contextlib.closing(result.pieces):
+                        self._send(request, result)
             except QueryError as error:
                 self._send_error(error, request)
-            except (BrokenPipeError, ConnectionResetError):
+            except ConnectionError:
                 self.close_connection = True
                 return
             self._drain(body)

@@ -184,6 +184,20 @@ def test_kill_query_by_the_clients_id(http: httpx.Client, database: str) -> None
     assert _ask(http, seen) == "0\n"
 
 
+def test_a_query_ends_when_its_client_hangs_up(http: httpx.Client, database: str) -> None:
+    """Where the client asks for it, as clickhouse-connect does, an abandoned query is cancelled."""
+    query_id = f"abandoned:{database}"
+    params = {"query_id": query_id, "cancel_http_readonly_queries_on_client_close": "1"}
+    slow = "SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1"
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(str(http.base_url), content=slow, params=params, timeout=0.5)
+    seen = f"SELECT count() FROM system.processes WHERE query_id = '{query_id}'"
+    deadline = time.monotonic() + 10
+    while _ask(http, seen) != "0\n" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert _ask(http, seen) == "0\n"
+
+
 def test_small_queries_pass_a_large_one(http: httpx.Client) -> None:
     """Queries run side by side: a small one does not wait for a large one."""
     large = threading.Thread(
