@@ -160,6 +160,7 @@ class Assembler:
         size = len(received.value) + (contact.size if contact else 0)
         if contact is not None:
             self._drop(contact)
+        self._clock = max(self._clock, state.last_activity_at)
         expired = self._expire(size)
         self._put(Contact(state, heads, size))
         skipped: Skipped | None = "empty_conversation" if due and draft is None else None
