@@ -1,8 +1,8 @@
 """Assembly state on its own topic: what to write after a chunk, and how a partition is read back on assignment.
 
-Writers confirm state after the conversations it speaks of and before they acknowledge the source. A reader takes, of each
-conversation, the state with the highest source offset: a worker that had lost the partition may have written an older
-one behind it. State of another cluster id belongs to a log that is gone and is passed over.
+Writers confirm state after the conversations it speaks of and before they acknowledge the source. A reader takes, of
+each conversation, the state with the highest source offset: a worker that had lost the partition may have written an
+older one behind it. State of another cluster id belongs to a log that is gone and is passed over.
 """
 
 from __future__ import annotations
@@ -90,6 +90,8 @@ class AssemblyStore:
                     raise KafkaException(message.error())
                 reached, deadline = message.offset() + 1, time.monotonic() + self._patience_s
                 self._apply(newest, message, cluster_id)
+            # Asked for the end, Tansu names the first offset of its last batch; what a fetch brings is right.
+            end = max(end, consumer.get_watermark_offsets(where, cached=True)[1])
             if time.monotonic() > deadline:
                 raise StateUnreadable(f"{self._topic}[{where.partition}] stands still at offset {reached} of {end}")
         log.info("state_loaded", topic=self._topic, partition=where.partition, end=end, conversations=len(newest))

@@ -1,7 +1,7 @@
 """How far a partition is done: the watermark that decides what may be committed. Pure; no Kafka, no Faust, no clock.
 
-Invariant: the position never passes a chunk that is not acknowledged, in whatever order acknowledgements come. Faust's own
-rule (0.15.3) breaks it when the head of the list is missing by one or nothing was committed yet (faust-streaming #606).
+Invariant: the position never passes a chunk that is not acknowledged, in whatever order acknowledgements come. Faust's
+own rule (0.15.3) breaks it when the head is missing by one or nothing was committed yet (faust-streaming #606).
 """
 
 from __future__ import annotations

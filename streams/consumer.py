@@ -1,10 +1,10 @@
 """The consumer beneath the Faust agents: one event per chunk of a partition instead of one per record.
 
-Faust's own hand-over costs several asyncio tasks a record and sleeps a second when a buffer is full; its commit rule can
-pass an open record (see `commit`), and aiokafka does not seek a partition that was never committed. This subclass mends
-the three, and nothing else: group membership, rebalance, streams and agents stay Faust's. Invariants: at most
-`buffer_bytes` lie between broker and agent; records reach the agent in offset order without a hole; what is committed is
-the watermark of acknowledged chunks.
+Faust's own hand-over costs several asyncio tasks a record and sleeps a second when a buffer is full; its commit rule
+can pass an open record (see `commit`), and aiokafka does not seek a partition that was never committed. This subclass
+mends the three, and nothing else: group membership, rebalance, streams and agents stay Faust's. Invariants: at most
+`buffer_bytes` lie between broker and agent; records reach the agent in offset order without a hole; what is committed
+is the watermark of acknowledged chunks.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import structlog
+from aiokafka.errors import ConsumerStoppedError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
@@ -29,13 +30,14 @@ CROWDED_WAIT_S = 0.05
 """How long a fetch may wait while another partition is full: it must not delay that one's next chunk."""
 
 
-class ChunkConsumer(driver.Consumer):  # type: ignore[misc]
+class ChunkConsumer(driver.Consumer):
     """Hands over chunks, bounded by bytes, and commits by watermark."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.buffer_bytes: int = self.transport.buffer_bytes
-        self.metrics: Metrics = self.transport.metrics
+        transport = cast("ChunkTransport", self.transport)
+        self.buffer_bytes = transport.buffer_bytes
+        self.metrics = transport.metrics
         self._watermarks: dict[TP, Watermark] = defaultdict(Watermark)
         self._expected: dict[TP, int] = {}
         self._sought: dict[TP, int] = {}
@@ -90,13 +92,13 @@ class ChunkConsumer(driver.Consumer):  # type: ignore[misc]
         try:
             while not (self._stopped.is_set() or fetcher._stopped.is_set()):  # noqa: SLF001 - Faust does it this way
                 await self._fetch_and_hand_over()
-        except (*self.consumer_stopped_errors, asyncio.CancelledError):
+        except (ConsumerStoppedError, asyncio.CancelledError):
             if not self.app.should_stop:
                 raise
 
     async def _fetch_and_hand_over(self) -> None:
         if not self.flow_active:
-            await self.wait(self.can_resume_flow)
+            await self.wait(self.can_resume_flow.wait())
             return
         wanted = self._partitions_with_room()
         if not wanted:
@@ -156,7 +158,7 @@ class ChunkConsumer(driver.Consumer):  # type: ignore[misc]
         """Nothing: Faust's check counts records one by one and would call a quiet partition stuck."""
 
 
-class ChunkTransport(driver.Transport):  # type: ignore[misc]
+class ChunkTransport(driver.Transport):
     """Kafka through aiokafka with the consumer above."""
 
     Consumer = ChunkConsumer
@@ -167,7 +169,8 @@ class ChunkTransport(driver.Transport):  # type: ignore[misc]
 def _message(tp: TP, chunk: Chunk, generation: int) -> ConsumerMessage:
     last = chunk.arrived[-1]
     seconds = last.timestamp_us / 1e6
+    value = cast("bytes", chunk)  # Faust hands it on as it is: the agent's topic has the serializer raw
     return ConsumerMessage(
-        tp.topic, tp.partition, last.offset, seconds, 0, None, None, chunk, None, 0, chunk.bytes, tp,
+        tp.topic, tp.partition, last.offset, seconds, 0, None, None, value, None, 0, chunk.bytes, tp,
         generation_id=generation,
     )  # fmt: skip

@@ -52,7 +52,7 @@ def dead_letter_of(arrived: Arrived, source: Source, rejected: Rejected) -> Dead
 
 
 def attempt_of(arrived: Arrived) -> int:
-    """How often the record was tried before; whatever is no number counts as 0, for publishers may use the header too."""
+    """How often the record was tried before; what is no small number is a publisher's own header and counts as 0."""
     text = arrived.headers.get(ATTEMPT, b"0")
     return int(text) if text.isdigit() and len(text) < 4 else 0
 

@@ -1,7 +1,7 @@
 """Recognise records that a crashed producer wrote again, and holes, from provenance alone. Pure.
 
-Derived records carry their root's position; replays repeat an earlier stretch in the same order. So whatever is not above
-the mark of its partition was seen before, and a record whose predecessor is above the mark proves a hole.
+Derived records carry their root's position; replays repeat an earlier stretch in the same order. So whatever is not
+above the mark of its partition was seen before, and a record whose predecessor is above the mark proves a hole.
 """
 
 from __future__ import annotations
@@ -36,6 +36,6 @@ class Monotone:
         before = provenance.previous_offset
         if before is not None and before > seen:
             raise GapFound(
-                f"record of {provenance.topic}[{provenance.partition}] offset {provenance.offset} follows offset {before}, "
-                f"but {seen} is the last one here: what lies between is missing; compare the topics before going on"
+                f"record of {provenance.topic}[{provenance.partition}] offset {provenance.offset} follows offset "
+                f"{before}, but {seen} is the last one here: what lies between is missing; compare the topics first"
             )

@@ -1,8 +1,8 @@
 """Stage assemble: events in, whole redacted conversations out, its state beside them on the log.
 
 Order of effects, each confirmed before the next: conversations and dead letters, then state, then (by the caller) the
-acknowledgement. A crash between two of them repeats work; it never skips any, for state never runs ahead of what it says
-was emitted. Only redacted conversations leave this process.
+acknowledgement. A crash between two of them repeats work; it never skips any, for state never runs ahead of what it
+says was emitted. Only redacted conversations leave this process.
 """
 
 from __future__ import annotations

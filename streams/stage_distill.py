@@ -1,7 +1,7 @@
 """Stage distill: conversations in, their score and training examples out.
 
-Both carry the conversation's root provenance, so that a repeated conversation makes records that the sink recognises; the
-ones this process has seen already are dropped here.
+Both carry the conversation's root provenance, so that a repeated conversation makes records that the sink recognises;
+the ones this process has seen already are dropped here.
 """
 
 from __future__ import annotations

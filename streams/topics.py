@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import NewTopic
+from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
 from schemas import catalog
 from streams.errors import BrokerUnavailable, WrongPartitions

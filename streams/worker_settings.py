@@ -21,7 +21,8 @@ class WorkerSettings:
 
     `instance_id` makes its membership static: a worker that is back within `session_timeout_s` keeps its partitions.
     `buffer_bytes` bounds what lies between broker and stages, `give_up_after_s` how long an unreachable broker is tried
-    before the process ends (nothing is lost: the source is not acknowledged). `kafka_options` are librdkafka's; `metrics_port` serves Prometheus.
+    before the process ends (nothing is lost: the source is not acknowledged). `kafka_options` are
+    librdkafka's; `metrics_port` serves Prometheus.
     """
 
     bootstrap_servers: str

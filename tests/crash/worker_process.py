@@ -1,4 +1,4 @@
-"""A worker as a process of its own, for tests that end it: `python -m tests.crash.worker_process SERVERS PREFIX FOLDER`."""
+"""A worker as a process of its own, for tests that end it; arguments: bootstrap servers, topic prefix, folder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
+from still.front import configure_logs
 from still.readiness import announce_when, is_ready
 from streams.settings import AssembleSettings, RedactSettings
 from streams.worker import run
@@ -43,6 +44,7 @@ def start(bootstrap_servers: str, prefix: str, folder: Path) -> subprocess.Popen
 
 def main() -> None:
     """Run the worker."""
+    configure_logs()
     ready = threading.Event()
     bootstrap_servers, prefix, folder = sys.argv[1:]
     announce_when(ready, Path(folder), "worker")
