@@ -108,6 +108,7 @@ class Session:
         """Read and land until told to stop; raises what `consume.run` raises, and ClusterChanged."""
         log.info("sink_started", cluster=self._reader.cluster, topics=list(self._settings.topics))
         try:
+            self._reader.open()
             while not self._signals.stop.is_set():
                 self.turn()
             self._finish()

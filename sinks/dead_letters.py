@@ -5,7 +5,7 @@ A letter goes to the partition number of its source, keyed like its source, so t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -52,7 +52,7 @@ class KafkaDeadLetters:
             why = failures[0] if failures else f"{unconfirmed} unconfirmed after {CONFIRM_S:.0f} s"
             raise BrokerUnavailable(f"dead letters were not confirmed by {self._topic}: {why}")
 
-    def _produce(self, letter: DeadLetter, delivered: object) -> None:
+    def _produce(self, letter: DeadLetter, delivered: Callable[[KafkaError | None, Message], None]) -> None:
         while True:
             try:
                 self._producer.produce(

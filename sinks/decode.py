@@ -120,5 +120,4 @@ def _digest(value: bytes | None) -> tuple[str | None, int]:
 
 def refused(error: SchemaError) -> Refused:
     """The reason code and the words of a record that cannot be read."""
-    reasons = {UnknownSchema: "unknown_schema"}
-    return Refused(reasons.get(type(error), "undecodable"), str(error))
+    return Refused("unknown_schema" if isinstance(error, UnknownSchema) else "undecodable", str(error))

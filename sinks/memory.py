@@ -5,12 +5,13 @@ Rows are dicts by column name. It fences by lease, remembers insert tokens, and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.records import DeadLetter
+from schemas.records import DeadLetter, Example, Split, Task
 from sinks.errors import LeaseLost, Rejected
+from sinks.examples import Freshness
 from sinks.tables import SOURCE_KEY, Table
 from sinks.values import Block, Key, Landed, Mark, Partition, Progress, Source
 
@@ -89,3 +90,49 @@ class MemoryDeadLetters:
     def write(self, letters: Sequence[DeadLetter]) -> None:
         """See `DeadLetters`."""
         self.letters.extend(letters)
+
+
+@dataclass(slots=True)
+class MemoryExamples:
+    """The in-memory twin of `ClickHouseExamples`: add examples, ask like the trainer does."""
+
+    landed: list[tuple[int, Example]] = field(default_factory=list)
+
+    def add(self, example: Example, now_us: int) -> None:
+        """Land one example."""
+        self.landed.append((now_us, example))
+
+    def examples(
+        self, task: Task, label_set: str, *, splits: Sequence[Split], admitted_only: bool, after: str | None
+    ) -> Iterator[Example]:
+        """See `ClickHouseExamples.examples`."""
+        chosen = [e for _, e in self._current(task, label_set, after) if e.split in splits]
+        return iter(sorted((e for e in chosen if e.admitted or not admitted_only), key=lambda e: e.example_id))
+
+    def benchmark(self, task: Task, label_set: str) -> list[Example]:
+        """See `ClickHouseExamples.benchmark`."""
+        return list(self.examples(task, label_set, splits=("benchmark",), admitted_only=False, after=None))
+
+    def freshness(self, task: Task, label_set: str, after: str | None) -> Freshness:
+        """See `ClickHouseExamples.freshness`."""
+        times = [at for at, e in self._current(task, label_set, after) if e.admitted and e.split == "train"]
+        return Freshness(len(times), min(times, default=None))
+
+    def watermark(self) -> str:
+        """See `ClickHouseExamples.watermark`."""
+        return str(len(self.landed))
+
+    def _current(self, task: Task, label_set: str, after: str | None) -> list[tuple[int, Example]]:
+        newest: dict[str, int] = {}
+        last: dict[str, int] = {}
+        for place, (_, e) in enumerate(self.landed):
+            newest[e.conversation_id] = max(e.revision, newest.get(e.conversation_id, 0))
+            last[e.example_id] = place
+        return [
+            (at, e)
+            for place, (at, e) in enumerate(self.landed)
+            if place >= int(after or 0)
+            and (e.task, e.label_set) == (task, label_set)
+            and e.revision == newest[e.conversation_id]
+            and last[e.example_id] == place
+        ]

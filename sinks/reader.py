@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from sinks.errors import BrokerUnavailable
+from sinks.errors import BrokerUnavailable, Misconfigured
 from sinks.settings import SinkSettings
 from sinks.values import Arrived, Partition
 
@@ -42,12 +42,25 @@ class Reader:
         if not self.cluster:
             self._consumer.close()
             raise BrokerUnavailable(f"no Kafka answers at {settings.bootstrap_servers}; start it, then try again")
+        self._settings = settings
+        self._listener = listener
         self._partitions: dict[tuple[str, int], Partition] = {}
-        self._consumer.subscribe(
-            [settings.topic_prefix + topic for topic in settings.topics],
-            on_assign=self._when_assigned(listener),
-            on_revoke=self._when_revoked(listener),
-        )
+
+    def open(self) -> None:
+        """Take all partitions, or join the group and wait to be given some.
+
+        Raises:
+            Misconfigured: a topic is not there.
+        """
+        topics = [self._prefix + topic for topic in self._settings.topics]
+        assigned = self._when_assigned(self._listener)
+        if self._settings.is_shared:
+            self._consumer.subscribe(topics, on_assign=assigned, on_revoke=self._when_revoked(self._listener))
+        else:
+            known = self._consumer.list_topics(timeout=METADATA_S).topics
+            if missing := [topic for topic in topics if topic not in known]:
+                raise Misconfigured(f"topics {missing} are not there; run `still init`")
+            assigned(self._consumer, [TopicPartition(t, number) for t in topics for number in known[t].partitions])
 
     def cluster_now(self) -> str | None:
         """The id of the cluster that answers now; None = none does."""
@@ -102,18 +115,12 @@ class Reader:
         if error is not None:
             _judge(error)
             return None
-        partition = self._partitions.get((message.topic(), message.partition()))
-        if partition is None:
+        topic, number, offset = message.topic(), message.partition(), message.offset()
+        if topic is None or number is None or offset is None or (topic, number) not in self._partitions:
             return None
-        headers = message.headers()
-        return Arrived(
-            partition,
-            message.offset(),
-            message.timestamp()[1] * 1000,
-            message.key(),
-            message.value(),
-            dict(headers) if headers else {},
-        )
+        timestamp_us = message.timestamp()[1] * 1000
+        partition = self._partitions[topic, number]
+        return Arrived(partition, offset, timestamp_us, message.key(), message.value(), _headers(message))
 
     def _when_assigned(self, listener: Listener) -> Callable[[Consumer, list[TopicPartition]], None]:
         def assigned(consumer: Consumer, given: list[TopicPartition]) -> None:
@@ -135,6 +142,12 @@ class Reader:
         return revoked
 
 
+def _headers(message: Message) -> dict[str, bytes]:
+    headers = message.headers()
+    pairs = headers.items() if isinstance(headers, dict) else headers or ()
+    return {name: value for name, value in pairs if isinstance(value, bytes)}
+
+
 def _judge(error: KafkaError) -> None:
     if error.fatal():
         raise BrokerUnavailable(f"this sink cannot read on: {error.str()}; start it again")
@@ -144,7 +157,8 @@ def _judge(error: KafkaError) -> None:
 
 
 def _consumer_settings(settings: SinkSettings) -> dict[str, Any]:
-    static = {"group.instance.id": settings.instance} if settings.instance else {}
+    is_static = settings.is_shared and settings.instance
+    static = {"group.instance.id": settings.instance} if is_static else {}
     return {
         **settings.kafka,
         **static,

@@ -21,7 +21,9 @@ class SinkSettings:
 
     Attributes:
         topics: which topics (names without prefix) this process lands.
-        instance: name for static group membership: a restart under the same name takes its partitions back at once.
+        is_shared: share the partitions with other sinks of the group; otherwise this process takes all of them at
+            once, without the seconds that a group join takes.
+        instance: name in a shared group, for static membership: a restart under it takes its partitions back.
         max_rows, max_bytes, max_wait_s: a block is due when it has this many rows or bytes, or is this old.
         mark_every_s: how often the ledger is written.
         stop_within_s: how long a graceful stop may try to land what has been read.
@@ -31,6 +33,7 @@ class SinkSettings:
     bootstrap_servers: str
     topic_prefix: str = ""
     topics: tuple[str, ...] = tuple(by_topic())
+    is_shared: bool = False
     group: str = GROUP
     instance: str | None = "sink-0"
     max_rows: int = 20_000

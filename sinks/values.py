@@ -33,10 +33,10 @@ class Source(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """How far a source has landed: its offset, and the position among the records of that offset."""
+    """How far a source has landed: its offset, and the number of the record among those of that offset."""
 
     offset: int
-    index: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)

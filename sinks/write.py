@@ -1,7 +1,8 @@
 """Land a batch: drop what is there already, insert the rest as one block, and put aside what cannot land.
 
 An unknown outcome is tried again with the same bytes and the same token until it is definite; a definite no is
-bisected, so that one bad row costs only itself. What lands nowhere is a confirmed dead letter before the batch counts as landed.
+bisected, so that one bad row costs only itself. What lands nowhere is a confirmed dead letter before the batch counts
+as landed.
 """
 
 from __future__ import annotations

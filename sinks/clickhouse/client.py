@@ -6,6 +6,8 @@ parameters. One client serves several threads.
 
 from __future__ import annotations
 
+import logging
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +20,10 @@ from clickhouse_connect.driver.client import Client as Driver
 from clickhouse_connect.driver.transform import NativeTransform
 
 from sinks.errors import LeaseLost, Misconfigured, QueryFailed, Rejected, SinkError, Temporary
+
+_TROUBLE = re.compile(r"\[Errno -?\d+\] ([\w ]+)")
+# The driver logs what it raises; log or raise, never both.
+_DRIVER_LOG = "clickhouse_connect"
 
 COMPRESSION = "lz4"
 ANSWER_S = 60.0
@@ -123,9 +129,18 @@ class Client:
         settings = {"async_insert": 0, "max_insert_threads": 1, "optimize_on_insert": 0}
         deduplicate = {"insert_deduplicate": 1, "insert_deduplication_token": token} if token else {}
         try:
-            self._driver.raw_insert(insert_block=encoded, settings=settings | deduplicate, compression=COMPRESSION)
+            # The statement and its table stand at the head of the encoded bytes.
+            self._driver.raw_insert(
+                None, insert_block=encoded, settings=settings | deduplicate, compression=COMPRESSION
+            )
         except exceptions.Error as error:
             raise _sorted(error, refused=Rejected, table=table) from error
+
+    def using_database(self) -> Client:
+        """The same client; queries that name no database mean this one, where it exists."""
+        if self.columns("SELECT 1 FROM system.databases WHERE name = {name:String}", {"name": self.database}).first:
+            self._driver.database = self.database
+        return self
 
     def close(self) -> None:
         """Drop the connections."""
@@ -142,6 +157,7 @@ def connect(url: str, database: str, *, user: str = "default", password: str = "
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Misconfigured(f"ClickHouse url {url!r} is no http(s) address; give e.g. http://127.0.0.1:8123")
+    logging.getLogger(_DRIVER_LOG).setLevel(logging.CRITICAL)
     deadline = time.monotonic() + wait_s
     while True:
         try:
@@ -183,7 +199,9 @@ def _sorted(error: exceptions.Error, *, refused: type[SinkError], table: str | N
 
 
 def _words(error: exceptions.Error) -> str:
-    """ClickHouse's own sentence, without the driver's wrapping."""
+    """ClickHouse's own sentence, or the system's, without the driver's wrapping."""
+    if error.code is None and (trouble := _TROUBLE.search(str(error))):
+        return f"no answer: {trouble[1]}"
     text = str(error).partition(" (for url ")[0]
     start = text.find("Code: ")
     return exceptions.scrub_error_details(text[max(start, 0) :]).strip()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sinks.clickhouse.settings import TableSettings
+from sinks.clickhouse.views import view_statements
 from sinks.tables import Column, Table, tables
 
 LEASES = "sink_leases"
@@ -28,6 +29,7 @@ def statements(settings: TableSettings) -> Iterator[str]:
     for table in tables():
         yield create_table(table, settings)
         yield from add_columns(table, settings)
+    yield from view_statements(settings.database, _on_cluster(settings))
 
 
 def create_table(table: Table, settings: TableSettings) -> str:

@@ -1,0 +1,128 @@
+"""`still sql "…"`: ask ClickHouse, whether the stack runs or not.
+
+Where nothing answers and the embedded data folder is there, the engine is opened on it for this one query.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+
+from still.errors import UserError
+
+if TYPE_CHECKING:
+    from sinks.clickhouse.client import Client
+    from still.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("sql")(sql)
+
+
+def sql(
+    query: Annotated[str, typer.Argument(help="The query; tables need no database name; {name:Type} is a parameter")],
+    parameter: Annotated[list[str] | None, typer.Option("--param", "-p", help="name=value, as often as needed")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a row")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header")] = False,
+) -> None:
+    """Ask ClickHouse; without a running stack, on its data folder."""
+    from sinks.errors import SinkError
+    from still.settings import load
+
+    if as_json and as_csv:
+        raise UserError("--json and --csv exclude each other; choose one")
+    parameters = dict(_pair(text) for text in parameter or ())
+    try:
+        with _client(load()) as client:
+            found = client.columns(query, parameters)
+    except SinkError as error:
+        raise UserError(str(error)) from None
+    rows = list(zip(*found.values, strict=True))
+    if as_json:
+        _print_json(found.names, rows)
+    elif as_csv:
+        _print_csv(found.names, rows)
+    else:
+        _print_table(found.names, rows)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise UserError(f"--param {text!r} is no name=value")
+    return name, value
+
+
+@contextlib.contextmanager
+def _client(settings: Settings) -> Iterator[Client]:
+    """The ClickHouse that runs, else the embedded engine opened on its folder for as long as the context lasts."""
+    from sinks.errors import Temporary
+    from still.wiring import clickhouse
+
+    folder = settings.folder / "clickhouse"
+    try:
+        client = clickhouse(settings)
+    except Temporary as error:
+        if not folder.is_dir():
+            raise UserError(f"{error}; start one with `still up` or set STILL_CLICKHOUSE_URL") from None
+    else:
+        yield client.using_database()
+        return
+    sys.stderr.write(f"nothing answers at {settings.clickhouse_url}: opening {folder} for this query\n")
+    with _engine_on(folder) as url:
+        yield clickhouse(settings.model_copy(update={"clickhouse_url": url})).using_database()
+
+
+@contextlib.contextmanager
+def _engine_on(folder: Path) -> Iterator[str]:
+    command = [sys.executable, "-m", "still.embedded.clickhouse", "--path", str(folder), "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--parent", str(os.getpid())], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as engine:
+        assert engine.stdout is not None
+        assert engine.stderr is not None
+        ready = engine.stdout.readline()
+        if not ready:
+            raise UserError(f"{folder} cannot be opened: {engine.stderr.read().strip().removeprefix('error: ')}")
+        try:
+            yield f"http://127.0.0.1:{json.loads(ready)['port']}"
+        finally:
+            engine.terminate()
+
+
+def _print_json(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    for row in rows:
+        print(orjson.dumps(dict(zip(names, row, strict=True)), default=str, option=orjson.OPT_NON_STR_KEYS).decode())
+
+
+def _print_csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(names)
+    writer.writerows([["" if value is None else value for value in row] for row in rows])
+    sys.stdout.write(text.getvalue())
+
+
+def _print_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*names, box=None)
+    for row in rows:
+        table.add_row(*(Text("null", style="dim") if value is None else Text(str(value)) for value in row))
+    console = Console()
+    console.print(table)
+    console.print(f"[dim]{len(rows)} rows[/dim]")
