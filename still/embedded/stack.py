@@ -7,6 +7,7 @@ left behind is recognised as stale.
 import contextlib
 import json
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -69,6 +70,7 @@ class EmbeddedStack:
         self._clickhouse_port = choose_port(ports.clickhouse)
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self._stack: Stack | None = None
+        self._writing = threading.Lock()
 
     @property
     def stack(self) -> Stack:
@@ -119,8 +121,9 @@ class EmbeddedStack:
         children = {name: asdict(status) for name, status in self.supervisor.statuses().items()}
         text = json.dumps({**asdict(self.stack), "folder": str(self.stack.folder), "children": children}, indent=2)
         part = self._folder / f"{STACK_FILE}.part"
-        part.write_text(text + "\n", encoding="utf-8")
-        part.replace(self._folder / STACK_FILE)
+        with self._writing:
+            part.write_text(text + "\n", encoding="utf-8")
+            part.replace(self._folder / STACK_FILE)
 
 
 @contextlib.contextmanager

@@ -104,15 +104,20 @@ class Supervisor:
         except queue.Empty:
             return
         try:
-            for child in children:
-                run = _Run(child, self._logs / f"{child.name}.log", self._on_change)
-                self._runs.append(run)
-                run.start()
-                run.wait_ready(self._stopping)
+            self._start_in_order(children)
         except ChildFailedError as error:
             started.set_exception(error)
         else:
             started.set_result(None)
+
+    def _start_in_order(self, children: Sequence[Child]) -> None:
+        for child in children:
+            if self._stopping.is_set():
+                raise ChildFailedError(f"{child.name} was not started: the supervisor is stopping")
+            run = _Run(child, self._logs / f"{child.name}.log", self._on_change)
+            self._runs.append(run)
+            run.start()
+            run.wait_ready(self._stopping)
 
 
 class _Run:
@@ -147,14 +152,14 @@ class _Run:
         self._set(ChildState.STARTING, pid=self._process.pid)
 
     def wait_ready(self, stopping: threading.Event) -> None:
-        """Waits for the first start; a stop in between is no failure."""
+        """Waits until the process that was just started is ready, or raises `ChildFailedError`."""
         while not self.child.ready():
             if self._exit_status() is not None:
                 raise self._failed(f"ended with exit status {self._exit_status()} before it was ready")
             if time.monotonic() > self._deadline:
                 raise self._failed(f"was not ready after {self.child.ready_timeout_s:g} s")
             if stopping.wait(_POLL_S):
-                return
+                raise ChildFailedError(f"{self.child.name} was stopped before it was ready")
         self._became_ready()
 
     def watch(self, now: float) -> None:

@@ -99,6 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     server: ClickHouseServer
     protocol_version = "HTTP/1.1"
+    server_version = "Stillstream"
+    sys_version = ""
     disable_nagle_algorithm = True
     wbufsize = 1 << 16  # headers and a small body leave in one segment
 

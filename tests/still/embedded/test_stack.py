@@ -38,6 +38,8 @@ def test_a_running_stack_is_found_and_held(tmp_path: Path) -> None:
     with running_stack(tmp_path, ANY) as stack:
         assert read_stack(tmp_path) == stack
         assert {child.state for child in read_children(tmp_path).values()} == {ChildState.READY}
+        found = json.loads((tmp_path / STACK_FILE).read_text(encoding="utf-8"))
+        assert (found["bootstrap_servers"], found["pid"]) == (stack.bootstrap_servers, os.getpid())
         with pytest.raises(FolderHeldError, match=f"process {os.getpid()} since"), running_stack(tmp_path, ANY):
             pass
         assert _ask(stack.clickhouse_url, "SELECT 1") == "1\n"
@@ -86,12 +88,3 @@ def test_a_taken_port_is_replaced() -> None:
     assert choose_port(free) == free
     with socket.create_server((LOOPBACK, free)):
         assert choose_port(free) != free
-
-
-def test_stack_file_is_plain_json(tmp_path: Path) -> None:
-    """What other tools read: addresses, cluster id, process id, children."""
-    with running_stack(tmp_path, ANY) as stack:
-        found = json.loads((tmp_path / STACK_FILE).read_text(encoding="utf-8"))
-    assert found["bootstrap_servers"] == stack.bootstrap_servers
-    assert found["pid"] == os.getpid()
-    assert found["children"]["clickhouse"]["state"] == "ready"

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -108,6 +109,25 @@ def test_a_child_that_does_not_stop_is_killed(supervisor: Supervisor, tmp_path: 
     supervisor.start([_child(tmp_path, "a", code, stop_grace_s=0.1)])
     supervisor.stop()
     assert supervisor.statuses()["a"].exit_status == -signal.SIGKILL
+
+
+def test_a_stop_ends_a_start_that_waits(supervisor: Supervisor, tmp_path: Path) -> None:
+    """A stop does not wait for a child that is not ready yet, and starts none of those after it."""
+    failures: list[ChildFailedError] = []
+
+    def start() -> None:
+        try:
+            supervisor.start([_child(tmp_path, "slow", "import time; time.sleep(60)"), _child(tmp_path, "next")])
+        except ChildFailedError as error:
+            failures.append(error)
+
+    starter = threading.Thread(target=start)
+    starter.start()
+    _until(lambda: "slow" in supervisor.statuses())
+    supervisor.stop()
+    starter.join(10)
+    assert "slow was stopped before it was ready" in str(failures[0])
+    assert "next" not in supervisor.statuses()
 
 
 def test_waits_between_restarts_double_to_a_limit() -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import pytest
 
 TABLE = "CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a"
 
@@ -132,3 +133,29 @@ def test_a_client_that_dies_inserting_leaves_nothing(tmp_path: Path) -> None:
         while served.ask("SELECT count() FROM system.processes") != "1\n" and time.monotonic() < deadline:
             time.sleep(0.01)
         assert served.ask("SELECT count() FROM t") == "0\n"
+
+
+@pytest.fixture(name="small_disk")
+def _small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 24 MB; mounting one needs root on Linux."""
+    command = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(tmp_path)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("cannot mount a small tmpfs here: that needs root on Linux")
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_full_disk_is_an_error_and_passes(small_disk: Path) -> None:
+    """Inserts fail whole with ClickHouse's own error while the disk is full; reads go on; freed space is used again."""
+    insert = "INSERT INTO t SELECT number, randomString(100) FROM numbers(40000)"
+    with _serve(small_disk) as served:
+        served.ask("CREATE TABLE t (a UInt64, b String) ENGINE = MergeTree ORDER BY a")
+        answers = [httpx.post(served.url, content=insert, timeout=30) for _ in range(10)]
+        stored = [answer for answer in answers if answer.status_code == 200]
+        assert {answer.headers.get("X-ClickHouse-Exception-Code") for answer in answers} == {None, "243"}
+        assert served.ask("SELECT count(), uniqExact(a) FROM t") == f"{len(stored) * 40_000}\t40000\n"
+        served.ask("TRUNCATE TABLE t")
+        served.ask(insert)
+        assert served.ask("SELECT count() FROM t") == "40000\n"
+        served.process.terminate()
+        assert served.process.wait(10) == 0
