@@ -28,7 +28,7 @@ class Found(NamedTuple):
 
 
 _DIGIT = re.compile(r"\d")
-_LONG_NUMBER = re.compile(r"\d(?:[ .()/-]{0,3}[\dA-Z]){6}")
+_LONG_NUMBER = re.compile(r"\d(?:[ .()/-]{0,3}[\dA-Za-z]){5}")
 """Gates: most texts need none of the patterns behind them."""
 
 EMAIL = re.compile(r"[\w.%+'-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
@@ -37,21 +37,24 @@ _URL_SECRET = re.compile(r"//[^/]*@|[?&][^=]+=.|/(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[
 IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
 IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{4,39}(?![\w:])")
 CARD = re.compile(r"(?<![\w.-])[2-6](?:[ -]?\d){12,18}(?![\w-])")
-IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{1,4}){3,8}(?!\w)")
+IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{1,4}){3,8}(?!\w)", re.IGNORECASE)
 SSN = re.compile(r"(?<![\w-])\d{3}[- ]\d{2}[- ]\d{4}(?![\w-])")
 _SSN_WORD = re.compile(r"(?:\bssn\b|social security(?: number)?)\D{0,20}(\d{9})(?!\d)", re.IGNORECASE)
 PHONE = re.compile(
     r"(?<![\w#.-])(?:"
     r"\+\d{1,3}[ .()/-]*\d(?:[ .()/-]{0,2}\d){6,12}"  # +49 (0)30 1234567
-    r"|(?:001[ .-]?|1[ .-]?)?\(\d{3}\)[ .-]?\d{3}[ .-]?\d{4}"  # (415) 555-0100
-    r"|(?:001[ .-]|1[ .-])?\d{3}([ .-])\d{3}\1\d{4}"  # 415-555-0100
-    r"|0\d{1,4}[ /-]\d{3,8}(?:[ -]\d{2,6})*"  # 030 1234567
-    r"|\(0\d{1,4}\)[ /-]?\d{3,8}(?:[ -]\d{2,6})*"
-    r")(?![\w-])"
+    r"|(?:\+?1[ .-]?|001[ .-]?)?\(\d{3}\)[ .-]?\d{3}[ .-]?\d{4}"  # (415) 555-0100
+    r"|(?:\+?1[ .-]|001[ .-])?\d{3}([ .-])\d{3}\1\d{4}"  # 415-555-0100
+    r"|0\d{1,4}(?:[ /-]\d{2,8}){1,4}"  # 030 1234567
+    r"|\(0?\d{1,4}\)[ /-]?\d{2,8}(?:[ -]\d{2,6})*"
+    r")(?:x\d{1,6})?(?!\w|-\d)"
 )
 _PHONE_WORD = re.compile(
-    r"\b(?:phone|mobile|cell|telephone|telefon\w*|handy\w*|tel[ée]fono|m[óo]vil|call me (?:at|on)|tel)\b[^\d\n+(]{0,25}"
-    r"([+(]?\d(?:[ .()/-]{0,2}\d){6,14})(?!\w)",
+    r"\b(?:phone|mobile|cell|telephone|telefon\w*|handy\w*|tel[ée]fono|m[óo]vil|tel)\b[^\d\n+(]{0,25}"
+    r"([+(]?\d(?:[ .()/-]{0,2}\d){5,14})(?!\w)"
+    r"|\b(?:call|answering at|(?:reach|call) (?:me|us|him|her|them) (?:at|on))\s+"
+    r"([+(]?\d(?:[ .()/-]{0,2}\d){5,14})(?!\w)"
+    r"|(?<![\w#.-])([+(]?\d(?:[ .()/-]{0,2}\d){5,14})[ -]{1,2}(?:office|fax|mobile|cell|phone)\b",
     re.IGNORECASE,
 )
 _SUFFIX = (
@@ -76,14 +79,14 @@ INTRODUCED = re.compile(
     rf"(?:\b(?:[Mm]y|[Tt]he|[Cc]ustomer|[Pp]assenger|[Ff]ull)(?:'s)? (?:full )?name(?: is|'s|:)\s+|\b[Nn]ame is\s+"
     rf"|\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Herrn?|Frau|Sr|Sra|Señora?|Mister|Madam)\.?\s+|\bDear\s+|\b[Ii]ch heiße\s+"
     rf"|\b[Mm]ein Name ist\s+|\b[Mm]e llamo\s+|\b[Mm]i nombre es\s+|\b(?:Thank you|Thanks|Hello|Hi|Hey|Danke|Hallo|Hola"
-    rf"|Gracias),? (?=[^\s,.!?]+(?: [^\s,.!?]+)?[,.!?]))"
+    rf"|Gracias),? (?=[^\s,.!?]+(?: [^\s,.!?]+)?[,.!?](?:\s|$)))"
     rf"{_FULL_NAME}"
 )
 NOT_NAMES = frozenset(
     "sir madam customer team all everyone there support agent service user guest friend hiring manager again so very "
     "for i and the you your this that here let please yes no just it we my our any help details valued passenger "
     "monday tuesday wednesday thursday friday saturday sunday human assistant representative everybody folks "
-    "kunde kundin zusammen cliente equipo".split()
+    "hi hello hey thanks thank hola hallo kunde kundin zusammen cliente equipo".split()
 )
 """Words that stand where a name could, casefolded."""
 
@@ -128,7 +131,7 @@ def _numbers(text: str) -> Iterator[Found]:
     yield from (Found(*m.span(), "ssn") for m in SSN.finditer(text))
     yield from (Found(*m.span(1), "ssn") for m in _SSN_WORD.finditer(text))
     yield from (Found(*m.span(), "phone") for m in PHONE.finditer(text))
-    yield from (Found(*m.span(1), "phone") for m in _PHONE_WORD.finditer(text))
+    yield from (Found(*m.span(m.lastindex or 0), "phone") for m in _PHONE_WORD.finditer(text))
 
 
 def introduced(text: str) -> Iterator[Found]:

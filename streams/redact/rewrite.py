@@ -16,6 +16,9 @@ from streams.redact.known import Known, is_telling, kind_of
 from streams.redact.patterns import Kind, find, without_overlaps
 from streams.redact.surrogates import Surrogates
 
+NUMERIC: frozenset[Kind] = frozenset({"phone", "zip", "ssn", "card", "customer_id", "birth_date"})
+"""Kinds that some tools write as a JSON number."""
+
 
 class Edit(NamedTuple):
     """`text[start:end]` became `made`."""
@@ -62,10 +65,13 @@ class Rewriter:
             return {self._key(key): self.value(inner, kind_of(key, value)) for key, inner in value.items()}
         if isinstance(value, list):
             return [self.value(inner, kind) for inner in value]
-        if kind is not None and isinstance(value, (str, int)) and is_telling(str(value), kind):
-            self.counts[kind] += 1
-            made = self._surrogates.of(kind, str(value))
-            return made if isinstance(value, str) else int(made)
+        if kind is not None and is_telling(str(value), kind):
+            if isinstance(value, str):
+                self.counts[kind] += 1
+                return self._surrogates.of(kind, value)
+            if isinstance(value, int) and kind in NUMERIC:
+                self.counts[kind] += 1
+                return int(self._surrogates.of(kind, str(value)))
         return self.embedded(value) if isinstance(value, str) else value
 
     def _key(self, key: str) -> str:

@@ -42,6 +42,15 @@ _KEPT_WORDS = frozenset(
 _GERMAN_STREET = re.compile(r"(straße|strasse|str\.|weg|platz|allee|gasse|ring|damm)$", re.IGNORECASE)
 
 
+_FORMS: dict[Kind, re.Pattern[str]] = {
+    "phone": re.compile(r"[0-9]{2,}(?:x[0-9]+)?"),
+    "card": re.compile(r"[2-6][0-9]{11,18}"),
+    "iban": re.compile(r"[A-Za-z]{2}[0-9]{2}[A-Za-z0-9]{8,30}"),
+    "ssn": re.compile(r"[0-9]{9}"),
+}
+"""What is left of a value without separators, for kinds whose surrogate is built from it."""
+
+
 class Surrogates:
     """Makes surrogates under one key."""
 
@@ -63,8 +72,10 @@ class Surrogates:
         }
 
     def of(self, kind: Kind, value: str) -> str:
-        """The surrogate of a value of this kind."""
-        return self._makers[kind](value)
+        """The surrogate of a value of this kind; one without the kind's form keeps its own, with other characters."""
+        form = _FORMS.get(kind)
+        has_form = form is None or form.fullmatch(re.sub(r"[ .()/+-]", "", value)) is not None
+        return self._makers[kind](value) if has_form else self._scrambled(value)
 
     def _number(self, *parts: str) -> int:
         message = "\x1f".join(parts).encode()
@@ -99,12 +110,13 @@ class Surrogates:
         return re.sub(r"\d+|[^\W\d_]+", part, value)
 
     def _phone(self, value: str) -> str:
-        digits = re.sub(r"\D", "", value)
+        number, _, extension = value.partition("x")
+        digits = re.sub(r"\D", "", number)
         core = digits[-10:]
         made = self._digits(len(core), "phone", core)
         if len(core) == 10:
             made = f"{2 + int(made[0]) % 8}{made[1:3]}55501{made[8:]}"
-        return _refill(value, digits[:-10] + made)
+        return _refill(value, digits[:-10] + made + "x" * bool(extension) + self._scrambled(extension))
 
     def _card(self, value: str) -> str:
         digits = re.sub(r"\D", "", value)
