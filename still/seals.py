@@ -16,20 +16,28 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def benchmark_items(client: Client, label_set: str) -> list[BenchmarkItem]:
-    """The current benchmark items of a label set. Raises `SinkError`."""
+    """The current benchmark items of a label set. Raises `SinkError`. The database's name is our own setting."""
     rows = client.rows(
-        "SELECT example_id, task, label_set, input, target, text_hash, customer_hash "
-        "FROM benchmark_items WHERE label_set = {label_set:String}",
+        "SELECT example_id, task, label_set, input, target, text_hash, customer_hash "  # noqa: S608
+        f"FROM {client.database}.benchmark_items WHERE label_set = {{label_set:String}}",
         {"label_set": label_set},
     )
     return [BenchmarkItem(**row) for row in rows]
 
 
+def counts(client: Client) -> list[dict[str, Any]]:
+    """Benchmark items and their customers per task and label set. Raises `SinkError`."""
+    return client.rows(
+        "SELECT task, label_set, count() AS items, uniq(customer_hash) AS customers "  # noqa: S608
+        f"FROM {client.database}.benchmark_items GROUP BY task, label_set ORDER BY task, label_set"
+    )
+
+
 def training_traces(client: Client) -> list[TrainingTrace]:
     """Everything that training may use, in any label set. Raises `SinkError`."""
     rows = client.rows(
-        "SELECT example_id, task, label_set, text_hash, customer_hash "
-        "FROM current_examples WHERE split != 'benchmark' AND admitted"
+        "SELECT example_id, task, label_set, text_hash, customer_hash "  # noqa: S608
+        f"FROM {client.database}.current_examples WHERE split != 'benchmark' AND admitted"
     )
     return [TrainingTrace(**row) for row in rows]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 from schemas import edge
 from schemas.errors import InvalidRecord
@@ -101,7 +101,7 @@ def labelled_of(raw: Mapping[str, Any], default_set: str) -> Labelled:
         messages=messages,
         target=raw["target"],
         tools=optional(raw, "tools", list),
-        split=cast("Split | None", side),
+        split=side,
         conversation_id=optional(raw, "conversation_id", str),
         customer_id=optional(raw, "customer_id", str),
         tenant=optional(raw, "tenant", str),

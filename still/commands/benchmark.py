@@ -15,7 +15,7 @@ from still import wiring
 from still.capture import reported
 from still.errors import UserError
 from still.labels import Overrides, import_labels, print_audits
-from still.seals import benchmark_items, store, stored, training_traces
+from still.seals import benchmark_items, counts, store, stored, training_traces
 from still.settings import load
 from streams.seal import seal
 
@@ -47,10 +47,7 @@ def list_(as_json: AsJson = False) -> None:
     """List benchmark items per task and label set, and what is sealed."""
     settings = load()
     with _reached():
-        items = wiring.clickhouse(settings).rows(
-            "SELECT task, label_set, count() AS items, uniq(customer_hash) AS customers "
-            "FROM benchmark_items GROUP BY task, label_set ORDER BY task, label_set"
-        )
+        items = counts(wiring.clickhouse(settings))
     found: dict[str, list[dict[str, Any]]] = {"items": items, "sealed": stored(settings.registry_uri)}
     if as_json:
         typer.echo(orjson.dumps(found).decode())

@@ -1,0 +1,129 @@
+"""Events are built as they were said, numbered without gaps, and named by their content."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import codec
+from schemas.errors import InvalidRecord
+from schemas.records import ConversationEvent, Usage
+from streams.chat import usage_of
+from streams.errors import EventTooLarge
+from streams.events import EventBuilder, feedback_of
+
+HELLO = [{"role": "user", "content": "Hello"}]
+
+
+class Completion:
+    """Stands for an object of the openai client: it knows how to dump itself."""
+
+    def model_dump(self, *, mode: str, exclude_unset: bool) -> dict[str, Any]:
+        """What the API sent."""
+        assert (mode, exclude_unset) == ("json", True)
+        return {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "function": {"name": "f"}}]}
+
+
+@given(st.lists(st.text(max_size=20), min_size=1, max_size=5))
+def test_messages_travel_verbatim(texts: list[str]) -> None:
+    """What was said is what arrives, whatever characters it has."""
+    messages = [{"role": "user", "content": text} for text in texts]
+    event = EventBuilder("acme").build("turn", "c", messages)
+    assert codec.decode(codec.encode(event), ConversationEvent).messages == messages
+
+
+def test_objects_of_the_openai_client_become_plain_messages() -> None:
+    """A completion message is dumped as the API sent it."""
+    event = EventBuilder().build("turn", "c", [*HELLO, Completion()])
+    assert event.messages[1]["tool_calls"][0]["function"] == {"name": "f"}
+
+
+def test_events_count_from_zero_in_each_conversation() -> None:
+    """Numbers are per conversation; a close forgets it."""
+    builder = EventBuilder()
+    numbers = [builder.build("turn", name, HELLO).sequence for name in "abaab"]
+    assert numbers == [0, 0, 1, 2, 1]
+    assert builder.build("closed", "a").sequence == 3
+    assert builder.build("turn", "a", HELLO).sequence == 0
+
+
+def test_a_given_number_is_gone_on_from() -> None:
+    """A service that resumes a contact names the number once."""
+    builder = EventBuilder()
+    assert builder.build("turn", "a", HELLO, sequence=7).sequence == 7
+    assert builder.build("closed", "a").sequence == 8
+
+
+def test_memory_of_open_conversations_is_bounded() -> None:
+    """Beyond the limit the longest silent is forgotten, and what is not held gets no number instead of a wrong one."""
+    builder = EventBuilder(max_open=2)
+    for name in "abc":
+        builder.build("turn", name, HELLO)
+    assert builder.build("turn", "a", HELLO).sequence is None
+    assert builder.build("turn", "c", HELLO).sequence == 1
+
+
+def test_a_refused_event_leaves_no_gap() -> None:
+    """Neither a broken nor an oversized event takes a number."""
+    builder = EventBuilder()
+    with pytest.raises(EventTooLarge, match="send its messages as several turns"):
+        builder.build("turn", "a", [{"role": "user", "content": "x" * 1_000_001}])
+    with pytest.raises(InvalidRecord):
+        builder.build("turn", "a", [{"role": "nobody", "content": "x"}])
+    assert builder.build("turn", "a", HELLO).sequence == 0
+
+
+def test_ids_are_the_content() -> None:
+    """The same program makes the same ids; the same words said twice are two events."""
+
+    def ids() -> list[str]:
+        builder = EventBuilder("acme")
+        return [builder.build("turn", "a", HELLO).event_id for _ in range(2)]
+
+    assert ids() == ids()
+    assert len(set(ids())) == 2
+    assert EventBuilder().build("turn", "a", HELLO, event_id="mine").event_id == "mine"
+
+
+@pytest.mark.parametrize(("value", "kind"), [(True, "boolean"), (4, "float"), (0.5, "float"), ("nice", "comment")])
+def test_feedback_is_what_its_value_is(value: float | bool | str, kind: str) -> None:
+    """True or false, a number, a comment; a demonstration must be named."""
+    assert feedback_of("thumbs", value).kind == kind
+    assert feedback_of("better", "Say it so.", "demonstration").kind == "demonstration"
+
+
+def test_usage_is_read_from_a_completion() -> None:
+    """Tokens, cached ones and model as the API says; what it does not say stays null."""
+    raw = {
+        "model": "m",
+        "usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 5}},
+    }
+    assert usage_of(raw, message=1, latency_ms=12.5) == Usage(1, "m", 9, 2, 5, None, 12.5)
+    assert usage_of({}) == Usage()
+
+
+@pytest.mark.parametrize(
+    ("conversation_id", "messages", "told"),
+    [
+        (17, HELLO, "conversation_id=17 is no text"),
+        ("", HELLO, "conversation_id is empty"),
+        ("a", [], "without messages"),
+        ("a", {"role": "user"}, "is no list of chat messages"),
+        ("a", "hello", "is no list of chat messages"),
+        ("a", ["hello"], r"messages\[0\]='hello' is neither a dict"),
+        ("a", [{"role": "assistant", "tool_calls": [{"id": "1"}]}], "lacks function.name"),
+    ],
+)
+def test_mistakes_are_named(conversation_id: Any, messages: Any, told: str) -> None:
+    """What is wrong with which value."""
+    with pytest.raises(InvalidRecord, match=told):
+        EventBuilder().build("turn", conversation_id, messages)
+
+
+def test_nothing_that_is_no_number_passes_as_one() -> None:
+    """NaN in usage and a list as feedback are refused."""
+    with pytest.raises(InvalidRecord, match="cost_usd=nan"):
+        EventBuilder().build("turn", "a", HELLO, usage=Usage(cost_usd=float("nan")))
+    with pytest.raises(InvalidRecord, match="no true or false, number or text"):
+        feedback_of("thumbs", [1])  # type: ignore[arg-type]
