@@ -135,8 +135,9 @@ def bare_loop(values: list[bytes]) -> Rates:
     watch = Watch()
     for value in values:
         distilled = distill(codec.decode(value, Conversation), DistillSettings(), None)
-        for record in (distilled.score, *distilled.examples):
-            codec.encode(record)
+        codec.encode(distilled.score)
+        for example in distilled.examples:
+            codec.encode(example)
     return watch.rates(len(values))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -29,6 +30,13 @@ class Outgoing:
     partition: int
     key: bytes | None
     value: bytes | None
+
+
+class Confirms(Protocol):
+    """Makes records durable."""
+
+    def confirm(self, batch: Sequence[Outgoing]) -> None:
+        """Return once every record is there, in order; raise if that cannot be said."""
 
 
 class Delivery:

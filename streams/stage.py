@@ -17,7 +17,7 @@ from schemas import codec
 from streams.chunk import Chunk
 from streams.dead_letters import TOPIC as DEAD_LETTERS
 from streams.dead_letters import Ceiling, Limits, Source, dead_letter_of
-from streams.deliver import Delivery, Outgoing
+from streams.deliver import Confirms, Outgoing
 from streams.metrics import Metrics
 from streams.values import Arrived, Rejected
 
@@ -49,7 +49,7 @@ class Log:
 
     cluster_id: str
     prefix: str
-    delivery: Delivery
+    delivery: Confirms
     metrics: Metrics
 
 

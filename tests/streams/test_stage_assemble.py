@@ -1,0 +1,150 @@
+"""The shell around assemble: order of effects, and no loss wherever a confirmation fails."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas import codec
+from schemas.records import AssemblyState, Conversation, ConversationEvent, DeadLetter
+from streams.chunk import Chunk
+from streams.dead_letters import Limits
+from streams.errors import BrokerUnavailable, TooManyRejected
+from streams.monotone import Monotone
+from streams.settings import AssembleSettings, RedactSettings
+from streams.stage_assemble import AssembleStage
+from streams.values import Arrived
+from tests.streams.recorded_log import CLUSTER, RecordedLog
+
+KEY = RedactSettings(b"a key of tests, 32 bytes long...")
+SECOND = 1_000_000
+
+
+def stage_on(log: RecordedLog, limits: Limits | None = None) -> AssembleStage:
+    """A fresh stage of partition 0."""
+    stage = AssembleStage(log.log(), log.states, AssembleSettings(inactivity_us=10 * SECOND), KEY, limits or Limits())
+    stage.assign([0])
+    return stage
+
+
+def arrived(offset: int, event: ConversationEvent) -> Arrived:
+    """An event as consumed, one a second."""
+    return Arrived(offset, offset * SECOND, event.conversation_id.encode(), codec.encode(event))
+
+
+def turn(id_: str, number: int) -> ConversationEvent:
+    """A customer's turn."""
+    return ConversationEvent(
+        f"{id_}-{number}", id_, "turn", sequence=number, messages=[{"role": "user", "content": f"words {number}"}]
+    )
+
+
+def close(id_: str, number: int) -> ConversationEvent:
+    """The end of a contact after `number` turns."""
+    return ConversationEvent(f"{id_}-end", id_, "closed", sequence=number)
+
+
+def chunk(*records: Arrived) -> Chunk:
+    """A chunk of partition 0."""
+    return Chunk("conversation.events", 0, records, 1)
+
+
+def test_conversations_are_confirmed_before_state() -> None:
+    """State that says "emitted" is never written before what it speaks of."""
+    log = RecordedLog()
+    stage_on(log).settle(chunk(arrived(0, turn("a", 0)), arrived(1, close("a", 1))))
+    assert [out.topic for out in log.records] == ["conversations", "assembly.state"]
+    (conversation,) = log.of("conversations", Conversation)
+    assert (conversation.provenance.cluster_id, conversation.provenance.offset) == (CLUSTER, 1)
+
+
+def test_state_is_coalesced_per_chunk() -> None:
+    """Many events of one conversation in a chunk write its state once, the last one."""
+    log = RecordedLog()
+    stage_on(log).settle(chunk(*(arrived(number, turn("a", number)) for number in range(20))))
+    (state,) = log.of("assembly.state", AssemblyState)
+    assert (state.offset, len(state.events)) == (19, 20)
+
+
+def test_a_refused_record_leaves_a_letter_and_harms_no_other() -> None:
+    """Poison beside good events of the same chunk goes to the dead letters alone."""
+    log = RecordedLog()
+    bad = Arrived(1, SECOND, b"a", b"\x00garbage")
+    stage_on(log).settle(chunk(arrived(0, turn("a", 0)), bad, arrived(2, close("a", 1))))
+    (letter,) = log.of("dead.letters", DeadLetter)
+    assert (letter.offset, letter.value, letter.stage) == (1, b"\x00garbage", "assemble")
+    assert len(log.of("conversations", Conversation)) == 1
+
+
+def test_above_the_ceiling_nothing_of_the_chunk_is_written() -> None:
+    """A stage that refuses everything stops before it drains the log into the dead letters."""
+    log = RecordedLog()
+    poison = [Arrived(offset, SECOND, b"k", b"?") for offset in range(10)]
+    with pytest.raises(TooManyRejected):
+        stage_on(log, Limits(run=10)).settle(chunk(*poison))
+    assert log.records == []
+
+
+def test_a_quiet_conversation_is_closed_through_the_log() -> None:
+    """A tick publishes the close once; the conversation comes out when it is consumed."""
+    log = RecordedLog()
+    stage = stage_on(log)
+    stage.settle(chunk(arrived(0, turn("a", 0))))
+    stage.tick(5 * SECOND)
+    assert log.of("conversation.events", ConversationEvent) == []
+    stage.tick(11 * SECOND)
+    stage.tick(12 * SECOND)
+    (proposed,) = log.of("conversation.events", ConversationEvent)
+    stage.settle(chunk(arrived(1, proposed)))
+    (conversation,) = log.of("conversations", Conversation)
+    assert conversation.closed_by == "inactivity"
+
+
+def test_after_a_restart_a_quiet_partition_is_closed_without_traffic() -> None:
+    """A new owner reads the state back for the tick alone."""
+    log = RecordedLog()
+    stage_on(log).settle(chunk(arrived(0, turn("a", 0))))
+    stage_on(log).tick(11 * SECOND)
+    assert len(log.of("conversation.events", ConversationEvent)) == 1
+
+
+def test_another_owner_starts_from_the_log() -> None:
+    """What was held is dropped when partitions are assigned anew, and read back: no event counts twice."""
+    log = RecordedLog()
+    stage = stage_on(log)
+    stage.settle(chunk(arrived(0, turn("a", 0))))
+    stage.assign([])
+    stage.assign([0])
+    stage.settle(chunk(arrived(0, turn("a", 0)), arrived(1, close("a", 1))))
+    (conversation,) = log.of("conversations", Conversation)
+    assert conversation.events == 2
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.permutations([f"c{number}" for number in range(5)] * 3), st.integers(1, 4), st.integers(0, 12), st.booleans())
+def test_a_failure_at_any_confirmation_loses_and_doubles_nothing(
+    order: list[str], size: int, fail_at: int, half: bool
+) -> None:
+    """Crash at any confirmation, with none or half of it written, and replay from the last acknowledged chunk."""
+    counts: dict[str, int] = {}
+    records = []
+    for offset, id_ in enumerate(order):
+        number = counts[id_] = counts.get(id_, -1) + 1
+        records.append(arrived(offset, close(id_, 2) if number == 2 else turn(id_, number)))
+    chunks = [chunk(*records[start : start + size]) for start in range(0, len(records), size)]
+    log = RecordedLog(fail_at, half=half)
+    acknowledged = 0
+    for _ in range(2):
+        stage = stage_on(log)
+        try:
+            for part in chunks[acknowledged:]:
+                stage.settle(part)
+                acknowledged += 1
+        except BrokerUnavailable:
+            continue
+    mark = Monotone()
+    landed = [c for c in log.of("conversations", Conversation) if mark.is_new(c.provenance)]
+    assert {c.conversation_id for c in landed} == set(order)
+    assert len(landed) == 5
+    assert all((c.events, c.revision) == (3, 1) for c in landed)
