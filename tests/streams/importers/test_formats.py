@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import codec
-from schemas.records import ConversationEvent, Outcome, Provenance, Usage
+from schemas.records import ConversationEvent, Messages, Outcome, Provenance, Usage
 from streams.compose import Placed, compose
 from streams.errors import ImportFault
 from streams.importers.customers import customer_of
@@ -56,7 +56,7 @@ def test_broken_lines_of_a_chat_file_are_named(tmp_path: Path) -> None:
     assert "role='robot'" in told[4]
 
 
-def test_events_in_their_json_form_are_read(tmp_path: Path) -> None:
+def test_events_in_their_json_form_are_read() -> None:
     """What `to_json` writes is read back; an id is made where there is none; wrong values are named."""
     event = ConversationEvent("e", "c", "turn", messages=HELLO, usage=(Usage(cost_usd=1.0),))
     lines = [
@@ -155,7 +155,7 @@ def test_a_missing_path_and_an_empty_folder_are_said(tmp_path: Path) -> None:
     """What was looked for, and what to do."""
     with pytest.raises(ImportFault, match="is not there"):
         files_of([tmp_path / "none"], (".json",))
-    with pytest.raises(ImportFault, match="holds no .json file"):
+    with pytest.raises(ImportFault, match=r"holds no \.json file"):
         files_of([tmp_path], (".json",))
 
 
@@ -174,7 +174,10 @@ def test_a_customer_is_named_only_where_evidence_agrees(
 ) -> None:
     """The task's word and successful lookups; two people are nobody."""
     call = {"id": "1", "function": {"name": "find_user_id_by_email", "arguments": "{}"}}
-    lookup = [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "1", "content": looked_up}]
+    lookup: Messages = [
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": looked_up},
+    ]
     assert customer_of(lookup if looked_up else [], stated) == customer
 
 
