@@ -55,7 +55,7 @@ def serve(folder: Path, port: int) -> None:
     threading.Thread(target=server.serve_forever, name="accept", daemon=True).start()
     print(json.dumps({"ready": True, "port": server.server_port, "pid": os.getpid()}), flush=True)
     stop.wait()
-    server.shutdown()
+    server.stop_taking()
     if not server.wait_until_idle(FINISH_S):
         engine.cancel_all()
         server.wait_until_idle(CANCEL_S)

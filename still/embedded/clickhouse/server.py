@@ -5,7 +5,6 @@ hand each one to a thread anyway (0.1 ms more), and plain blocking reads and wri
 """
 
 import contextlib
-import json
 import secrets
 import socket
 import sys
@@ -21,29 +20,16 @@ import structlog
 
 from still.embedded.clickhouse.bodies import Body
 from still.embedded.clickhouse.encodings import Packer, packer_for
-from still.embedded.clickhouse.engine import Done, Engine
+from still.embedded.clickhouse.engine import Engine
 from still.embedded.clickhouse.errors import QueryError
 from still.embedded.clickhouse.hangups import HangUps
 from still.embedded.clickhouse.request import Form, Request, read_form, read_request
+from still.embedded.clickhouse.response_headers import content_type_of, summary_of
 from still.embedded.clickhouse.statements import Answer, answer
 from still.embedded.ports import LOOPBACK
 
 log = structlog.get_logger(__name__)
 
-_CONTENT_TYPES = {
-    "tabseparated": "text/tab-separated-values; charset=UTF-8",
-    "tsv": "text/tab-separated-values; charset=UTF-8",
-    "csv": "text/csv; charset=UTF-8; header=absent",
-    "csvwithnames": "text/csv; charset=UTF-8; header=present",
-    "json": "application/json; charset=UTF-8",
-    "jsoncompact": "application/json; charset=UTF-8",
-    "jsoneachrow": "application/x-ndjson; charset=UTF-8",
-    "native": "application/octet-stream",
-    "rowbinary": "application/octet-stream",
-    "parquet": "application/octet-stream",
-    "arrow": "application/octet-stream",
-    "arrowstream": "application/octet-stream",
-}
 _ALIVE = {"/ping", "/replicas_status"}
 
 
@@ -59,6 +45,7 @@ class ClickHouseServer(ThreadingHTTPServer):
         self.spool = spool
         self._hang_ups = HangUps(engine.cancel)
         self._at_work = 0
+        self._stopping = False
         self._changed = threading.Condition()
         super().__init__((LOOPBACK, port), _Handler)
 
@@ -87,6 +74,16 @@ class ClickHouseServer(ThreadingHTTPServer):
         """A client that hangs up is no error of ours; anything else is told with its traceback."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+    def refuse_when_stopping(self) -> None:
+        """Raises the error that a request gets once the stop has begun."""
+        if self._stopping:
+            raise QueryError(236, "DB::Exception: The embedded engine is stopping; nothing was done. (ABORTED)")
+
+    def stop_taking(self) -> None:
+        """Takes no new connections, and no new requests on the old ones."""
+        self._stopping = True
+        self.shutdown()
 
     def wait_until_idle(self, timeout_s: float) -> bool:
         """Waits until no request is at work; False when the time is up first."""
@@ -133,23 +130,29 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self, query_string: str, *, read_only: bool) -> None:
         with self.server.at_work():
-            body: Body | None = None
-            request: Request | None = None
             try:
-                transfer = self.headers.get("Transfer-Encoding", "")
-                body = Body(self.rfile, self.headers.get("Content-Length"), transfer)
-                form = self._form(body)
-                request = read_request(query_string, self.headers, read_only=read_only, form=form)
-                with self.server.watching(self.connection, request):
-                    result = self._answer(request, body)
-                    with contextlib.closing(result.pieces):
-                        self._send(request, result)
-            except QueryError as error:
-                self._send_error(error, request)
+                self._respond(query_string, read_only=read_only)
+                # Here, not when the connection is next looked at: a stop waits for requests at work only.
+                self.wfile.flush()
             except ConnectionError:
                 self.close_connection = True
-                return
-            self._drain(body)
+
+    def _respond(self, query_string: str, *, read_only: bool) -> None:
+        body: Body | None = None
+        request: Request | None = None
+        try:
+            self.server.refuse_when_stopping()
+            transfer = self.headers.get("Transfer-Encoding", "")
+            body = Body(self.rfile, self.headers.get("Content-Length"), transfer)
+            form = self._form(body)
+            request = read_request(query_string, self.headers, read_only=read_only, form=form)
+            with self.server.watching(self.connection, request):
+                result = self._answer(request, body)
+                with contextlib.closing(result.pieces):
+                    self._send(request, result)
+        except QueryError as error:
+            self._send_error(error, request)
+        self._drain(body)
 
     def _form(self, body: Body) -> Form | None:
         content_type = self.headers.get("Content-Type", "")
@@ -206,10 +209,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"%x\r\n%b\r\n" % (len(packed), packed))
 
     def _headers(self, request: Request, result: Answer) -> dict[str, str]:
-        headers = self._server_headers(request.query_id) | {"X-ClickHouse-Summary": _summary(result.done)}
+        headers = self._server_headers(request.query_id) | {"X-ClickHouse-Summary": summary_of(result.done)}
         if result.format is not None:
             headers["X-ClickHouse-Format"] = result.format
-            headers["Content-Type"] = _CONTENT_TYPES.get(result.format.lower(), "text/plain; charset=UTF-8")
+            headers["Content-Type"] = content_type_of(result.format)
         return headers
 
     def _server_headers(self, query_id: str) -> dict[str, str]:
@@ -239,22 +242,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _drain(self, body: Body | None) -> None:
         """Reads what the engine did not want, so that the client gets its answer before the connection goes on."""
-        if body is None or body.is_consumed:
+        if body is None:
+            self.close_connection = True
+            return
+        if body.is_consumed:
             return
         self.wfile.flush()
         self.close_connection = True
         with contextlib.suppress(QueryError, OSError):
             for _ in body.pieces():
                 pass
-
-
-def _summary(done: Done) -> str:
-    return json.dumps(
-        {
-            "read_rows": str(done.read_rows),
-            "read_bytes": str(done.read_bytes),
-            "written_rows": str(done.written_rows),
-            "written_bytes": str(done.written_bytes),
-            "result_rows": str(done.written_rows),
-        }
-    )
