@@ -1,6 +1,6 @@
 """Adapter folders and model events of tests: real files, sealed as a trainer seals them."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from schemas.artifacts import seal
@@ -39,3 +39,23 @@ def event(adapter: str, kind: ModelEventKind = "promoted", at: int = 1, artifact
         round=1,
     )
     return replace(base, artifact=artifact)
+
+
+@dataclass(frozen=True, slots=True)
+class FileAnnouncer:
+    """Announces into a file, one event id a line, so that another process finds them again."""
+
+    path: Path
+
+    def announced(self) -> set[str]:
+        """Ids in the file."""
+        return set(self.ids())
+
+    def ids(self) -> list[str]:
+        """Ids in their order, repeats included."""
+        return self.path.read_text(encoding="ascii").split() if self.path.exists() else []
+
+    def announce(self, event: ModelEvent) -> None:
+        """Append one."""
+        with self.path.open("a", encoding="ascii") as file:
+            file.write(event.event_id + "\n")

@@ -118,7 +118,8 @@ def per_item(metric: MetricName, items: Sequence[Item], predictions: Sequence[Pr
     if metric == "macro_f1":
         return _per_class(items, predictions)
     rows = [MEASURES[metric].counts(item, answer) for item, answer in zip(items, predictions, strict=True)]
-    return np.array(rows, dtype=np.float64).reshape(len(items), -1)
+    # Without items the width is unknown; three columns are enough for every measure to find nothing.
+    return np.array(rows, dtype=np.float64).reshape(len(items), -1) if rows else np.empty((0, 3))
 
 
 def _per_class(items: Sequence[Item], predictions: Sequence[Prediction]) -> Array:

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from schemas.records import Artifact, Example, ModelEvent, Split, Task
-from trainers.evaluate import Evaluation
 from trainers.items import Item
-from trainers.predict import Predictor
+
+if TYPE_CHECKING:  # who only publishes or chooses batches need not load torch
+    from trainers.evaluate import Evaluation
+    from trainers.heads import Prediction
+    from trainers.predict import Predictor
 
 Progress = Callable[[str, float], None]
 """Gets what is being done, and the share of it that is done, in [0, 1]."""
@@ -102,8 +105,17 @@ class Made:
     development: Evaluation
 
 
-class Opened(Predictor, Protocol):
+class Opened(Protocol):
     """A predictor that holds an adapter on a base until it is closed."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that it can answer with."""
+        ...
+
+    def predict(self, items: Sequence[Item], *, outputs: int | None = None) -> list[Prediction]:
+        """See `Predictor.predict`."""
+        ...
 
     def close(self) -> None:
         """Take the adapter off the base."""
