@@ -1,17 +1,24 @@
-"""How far behind the consumers are: end offsets minus committed ones, per group and topic. Absent is None, never 0."""
+"""How far behind the consumers are: end offsets minus committed ones, per group and topic. Absent is None, never 0.
+
+Ends are read off fetches, not asked for: the embedded broker answers a question for the end with the start of the last
+batch, and a lag of 0 that is none would end a wait too early.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from still.errors import UserError
 
 TIMEOUT_S = 5.0
+
+Ends = dict[tuple[str, int], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,39 +31,58 @@ class Lag:
     behind: int | None
 
 
-def lags(bootstrap_servers: str, groups: dict[str, tuple[str, ...]]) -> list[Lag]:
-    """The lag of each group on each of its topics.
+def lags(bootstrap_servers: str, groups: Mapping[str, Sequence[str]]) -> list[Lag]:
+    """The lag of each group on each of its topics that exist.
 
     Raises:
         UserError: the broker is not there.
     """
-    options: dict[str, str | int | float | bool] = {
-        "bootstrap.servers": bootstrap_servers,
-        "log_level": 0,
-        "socket.timeout.ms": int(TIMEOUT_S * 1000),
-    }
-    consumer = Consumer({**options, "group.id": "still.status", "enable.auto.commit": False})
+    options: dict[str, str | int | float | bool] = {"bootstrap.servers": bootstrap_servers, "log_level": 0}
     try:
-        known = consumer.list_topics(timeout=TIMEOUT_S).topics
+        ends = _ends(options, {topic for topics in groups.values() for topic in topics})
+        admin = AdminClient(options)
         return [
-            _lag(consumer, AdminClient(options), group, topic, sorted(known[topic].partitions))
-            for group, names in groups.items()
-            for topic in names
-            if topic in known
+            _lag(admin, group, topic, {number: end for (name, number), end in ends.items() if name == topic})
+            for group, topics in groups.items()
+            for topic in topics
+            if any(name == topic for name, _ in ends)
         ]
     except KafkaException as error:
         raise UserError(f"the broker at {bootstrap_servers} does not answer: {error.args[0].str()}") from None
+
+
+def _ends(options: dict[str, Any], topics: set[str]) -> Ends:
+    consumer = Consumer(
+        {**options, "group.id": "still.status", "enable.auto.commit": False, "enable.partition.eof": True}
+    )
+    try:
+        known = consumer.list_topics(timeout=TIMEOUT_S).topics
+        places = [(name, number) for name in sorted(topics & known.keys()) for number in known[name].partitions]
+        return _fetched_ends(consumer, places)
     finally:
         consumer.close()
 
 
-def _lag(consumer: Consumer, admin: AdminClient, group: str, topic: str, partitions: list[int]) -> Lag:
-    ends = {number: consumer.get_watermark_offsets(TopicPartition(topic, number))[1] for number in partitions}
-    done = dict(_committed(admin, group, topic, partitions))
-    known = [ends[number] - done[number] for number in partitions if number in done]
+def _fetched_ends(consumer: Consumer, places: list[tuple[str, int]]) -> Ends:
+    asked = [TopicPartition(*place) for place in places]
+    about = [consumer.get_watermark_offsets(partition, timeout=TIMEOUT_S)[1] for partition in asked]
+    consumer.assign([TopicPartition(*place, end) for place, end in zip(places, about, strict=True)])
+    ends: Ends = {}
+    deadline = time.monotonic() + TIMEOUT_S
+    while len(ends) < len(places) and time.monotonic() < deadline:
+        for message in consumer.consume(1000, timeout=0.1):
+            error = message.error()
+            if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                ends[str(message.topic()), int(message.partition() or 0)] = int(message.offset() or 0)
+    return ends
+
+
+def _lag(admin: AdminClient, group: str, topic: str, ends: dict[int, int]) -> Lag:
+    done = dict(_committed(admin, group, topic, sorted(ends)))
     # A partition without a commit and without records is no lag; one with records and no commit is unknown.
-    unknown = any(ends[number] for number in partitions if number not in done)
-    return Lag(group, topic, sum(ends.values()), None if unknown else sum(max(0, behind) for behind in known))
+    unknown = any(end for number, end in ends.items() if number not in done)
+    behind = sum(max(0, ends[number] - offset) for number, offset in done.items())
+    return Lag(group, topic, sum(ends.values()), None if unknown else behind)
 
 
 def _committed(admin: AdminClient, group: str, topic: str, partitions: list[int]) -> Iterator[tuple[int, int]]:
