@@ -130,9 +130,7 @@ class Client:
         deduplicate = {"insert_deduplicate": 1, "insert_deduplication_token": token} if token else {}
         try:
             # The statement and its table stand at the head of the encoded bytes.
-            self._driver.raw_insert(
-                None, insert_block=encoded, settings=settings | deduplicate, compression=COMPRESSION
-            )
+            self._driver.raw_insert("", insert_block=encoded, settings=settings | deduplicate, compression=COMPRESSION)
         except exceptions.Error as error:
             raise _sorted(error, refused=Rejected, table=table) from error
 

@@ -1,0 +1,131 @@
+"""One contract for every store that the sink lands in: ClickHouse and its in-memory twin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Event
+
+import pytest
+
+from sinks.buffer import Batch
+from sinks.clickhouse.client import connect
+from sinks.clickhouse.ddl import statements
+from sinks.clickhouse.settings import TableSettings
+from sinks.clickhouse.store import ClickHouseStore
+from sinks.decode import decoders
+from sinks.errors import LeaseLost, Rejected
+from sinks.memory import MemoryDeadLetters, MemoryStore
+from sinks.tables import table
+from sinks.values import Block, Landed, Mark, Partition, Progress, Row, Source, Store
+from sinks.write import Writer, block_of
+from tests.sinks.made import EXAMPLES, arrived, example
+
+TABLE = table("examples")
+DECODE = decoders(b"key")["examples"]
+SOURCE = Source("root-1", "conversation.events", 0)
+MakeStore = Callable[[str], Store]
+
+
+@pytest.fixture(name="make", params=["memory", "clickhouse"])
+def _make(request: pytest.FixtureRequest) -> MakeStore:
+    """Makes stores under different holder names over the same, empty tables."""
+    if request.param == "memory":
+        shared = MemoryStore()
+        return lambda holder: replace(shared, holder=holder)
+    stack, database = request.getfixturevalue("stack"), request.getfixturevalue("database")
+    client = connect(stack.clickhouse_url, database)
+    for statement in statements(TableSettings(database=database)):
+        client.command(statement)
+    return lambda holder: ClickHouseStore(client, holder)
+
+
+def _batch(*offsets: int, attempt: int = 0) -> Batch:
+    batch = Batch(TABLE)
+    for offset in offsets:
+        record = arrived(example(offset, attempt=attempt), offset)
+        row = DECODE(record)
+        assert isinstance(row, Row)
+        batch.add(record, row)
+    return batch
+
+
+def _block(leases: dict[Partition, str], *offsets: int) -> Block:
+    return block_of(TABLE, _batch(*offsets).rows, leases, 1_700_000_000_000_000)
+
+
+def test_an_empty_store_holds_nothing(make: MakeStore) -> None:
+    """A partition that nobody has written begins at offset 0."""
+    assert make("a").landed(TABLE, EXAMPLES) == Landed()
+
+
+def test_rows_above_the_mark_are_read_back(make: MakeStore) -> None:
+    """After a crash without a ledger entry the table itself says what has landed."""
+    store = make("a")
+    store.insert(_block(store.take_leases([EXAMPLES]), 0, 1, 4))
+    assert store.landed(TABLE, EXAMPLES) == Landed(-1, frozenset({0, 1, 4}), {SOURCE: Mark(4, 0)})
+
+
+def test_the_ledger_moves_the_mark(make: MakeStore) -> None:
+    """Below the mark nothing needs to be read back, and the sources' marks survive; older news change nothing."""
+    store = make("a")
+    store.insert(_block(store.take_leases([EXAMPLES]), 0, 1, 2))
+    store.record([Progress(EXAMPLES, 1, {SOURCE: Mark(1, 0)})])
+    store.record([Progress(EXAMPLES, 0, {SOURCE: Mark(0, 0)})])
+    assert store.landed(TABLE, EXAMPLES) == Landed(1, frozenset({2}), {SOURCE: Mark(2, 0)})
+
+
+def test_the_same_block_lands_once(make: MakeStore) -> None:
+    """A retry after an unknown outcome doubles nothing."""
+    store = make("a")
+    block = _block(store.take_leases([EXAMPLES]), 0, 1)
+    store.insert(block)
+    store.insert(block)
+    assert store.existing(TABLE, [("root-1", "conversation.events", 0, n, 0) for n in range(3)]) == {
+        ("root-1", "conversation.events", 0, n, 0) for n in range(2)
+    }
+    assert len(store.landed(TABLE, EXAMPLES).present) == 2
+
+
+def test_a_superseded_lease_lands_nothing(make: MakeStore) -> None:
+    """A zombie that wakes up after another sink took over is refused by the store itself."""
+    zombie, heir = make("zombie"), make("heir")
+    old = zombie.take_leases([EXAMPLES])
+    heir.insert(_block(heir.take_leases([EXAMPLES]), 0))
+    with pytest.raises(LeaseLost):
+        zombie.insert(_block(old, 1))
+    assert heir.landed(TABLE, EXAMPLES).present == {0}
+
+
+def test_a_bad_row_is_refused_with_its_whole_block(make: MakeStore) -> None:
+    """A block lands whole or not at all."""
+    store = make("a")
+    block = _block(store.take_leases([EXAMPLES]), 0, 1)
+    broken = replace(block, columns=((None, "fine"), *block.columns[1:]))
+    with pytest.raises(Rejected):
+        store.insert(broken)
+    assert not store.landed(TABLE, EXAMPLES).present
+
+
+def test_bisecting_lands_all_but_the_bad_row(make: MakeStore) -> None:
+    """One bad row among many becomes a dead letter; every other row lands once."""
+    store, letters = make("a"), MemoryDeadLetters()
+    leases = store.take_leases([EXAMPLES])
+    batch = _batch(*range(20))
+    record, row = batch.rows[7]
+    batch.rows[7] = (record, replace(row, values=(None, *row.values[1:])))
+    Writer(store, letters, Event()).write(batch, leases)
+    assert store.landed(TABLE, EXAMPLES).present == set(range(20)) - {7}
+    assert [(letter.offset, letter.stage, letter.reason) for letter in letters.letters] == [(7, "sink", "rejected")]
+    assert letters.letters[0].value == record.value
+
+
+def test_a_replayed_record_lands_once_by_its_key(make: MakeStore) -> None:
+    """A repaired record lands below the mark, and a second replay of it changes nothing."""
+    store = make("a")
+    leases = store.take_leases([EXAMPLES])
+    writer = Writer(store, MemoryDeadLetters(), Event())
+    assert writer.write(_batch(5), leases) == 1
+    assert writer.write(_batch(3, attempt=1), leases) == 1
+    assert writer.write(_batch(3, attempt=2), leases) == 0
+    assert writer.write(_batch(5, attempt=1), leases) == 0

@@ -1,0 +1,77 @@
+"""Each record becomes the row of its table; of raw events nothing but the envelope passes."""
+
+import pytest
+
+from schemas.records import ConversationEvent, DeadLetter
+from sinks.decode import decoders
+from sinks.tables import table, tables
+from sinks.values import Mark, Partition, Refused, Row, Source
+from tests.sinks.made import CLUSTER, arrived, example
+
+DECODE = decoders(b"key")
+EVENTS = Partition(CLUSTER, "conversation.events", 0)
+LETTERS = Partition(CLUSTER, "dead.letters", 0)
+
+
+def _named(name: str, row: Row | Refused) -> dict[str, object]:
+    assert isinstance(row, Row)
+    return dict(zip(table(name).names, row.values, strict=False))
+
+
+def test_an_example_keeps_its_fields_and_provenance() -> None:
+    """Fields land under their own names, JSON as text, and the source's place becomes the mark."""
+    row = DECODE["examples"](arrived(example(7, index=2), 0))
+    assert isinstance(row, Row)
+    named = _named("examples", row)
+    assert (named["label"], named["target"], named["src_offset"]) == ("order_status", '"order_status"', 7)
+    assert (row.source, row.mark) == (Source("root-1", "conversation.events", 0), Mark(7, 2))
+    assert row.key is None
+
+
+def test_a_replayed_example_carries_its_key() -> None:
+    """Attempt > 0 asks the table for the exact source place."""
+    row = DECODE["examples"](arrived(example(7, attempt=1), 0))
+    assert isinstance(row, Row)
+    assert row.key == ("root-1", "conversation.events", 0, 7, 0)
+
+
+def test_an_event_gives_only_its_envelope() -> None:
+    """Neither the message text nor the customer's id reaches a row; digest, size and keyed hash do."""
+    event = ConversationEvent("e-1", "c-1", "turn", customer_id="Bob", messages=[{"role": "user", "content": "secret"}])
+    row = DECODE["conversation.events"](arrived(event, 0, EVENTS))
+    named = _named("conversation_events", row)
+    assert "secret" not in str(row)
+    assert "Bob" not in str(row)
+    assert str(named["customer_hash"]).startswith("c-")
+    assert (named["messages"], named["refused"]) == (1, None)
+
+
+def test_bytes_that_are_no_event_keep_their_place() -> None:
+    """Assemble writes the dead letter; the row says why there is no envelope."""
+    named = _named("conversation_events", DECODE["conversation.events"](arrived(b"\0\0\0\0\1", 0, EVENTS)))
+    assert (named["refused"], named["event_id"], named["value_bytes"]) == ("unknown_schema", None, 5)
+
+
+def test_a_dead_letter_gives_no_bytes() -> None:
+    """Original bytes and the words of the refusal stay in the topic."""
+    letter = DeadLetter(
+        "d-1", "assemble", "undecodable", "said Bob", CLUSTER, "conversation.events", 0, 3, b"k", b"Bob", 5
+    )
+    row = DECODE["dead.letters"](arrived(letter, 0, LETTERS))
+    assert isinstance(row, Row)
+    assert "Bob" not in str(row)
+    assert row.key == ("d-1",)
+
+
+@pytest.mark.parametrize("data", [b"", b"junk", b"\0\0\0\0\x69", b"\0\0\0\0\x69" + b"\xff" * 40, b"\0\0\0\0\x65"])
+def test_undecodable_bytes_are_refused_with_a_reason(data: bytes) -> None:
+    """Anything that is no example becomes a value that says why."""
+    refused = DECODE["examples"](arrived(data, 0))
+    assert isinstance(refused, Refused)
+    assert refused.reason in ("undecodable", "unknown_schema")
+    assert refused.detail
+
+
+def test_every_table_has_a_decoder() -> None:
+    """No topic of the catalog that has a table is left without one."""
+    assert set(DECODE) == {t.topic for t in tables()}
