@@ -1,8 +1,8 @@
 """Put an example into its bucket and on its side of the split: functions of content and customer only.
 
 Bucket = task/label/difficulty/language/origin. Difficulty is version rules-1: points for what makes each task harder,
-none = easy, one = medium, more = hard. The split goes by the customer, else the conversation, else the normalised text,
-so that nobody stands on both sides.
+none = easy, one or two = medium, more = hard. The split goes by the customer, else the conversation, else the
+normalised text, so that nobody stands on both sides.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ _DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "medium", "hard")
 def difficulty(task: Task, context: Messages, target: Json) -> Difficulty:
     """How hard an example is: words to read, turns to take into account, parts to get right.
 
-    Long means: 20 and 45 words in the judged message; deep: more than 4 messages of context (8 for response and
-    tools); composite: several labels, 2 and 4 spans, 2 and 5 arguments, 45 and 110 words to write.
+    A point for each step reached: of words in the last message (15, 30, 50; where the whole context is judged 20, 45),
+    of messages of context (5; 9), of parts of the target (2 and 4 labels or spans, 2 and 5 arguments, 45 and 110 words
+    to write).
     """
     n_words = len(text_of(context[-1]).split()) if context else 0
-    deep_from = 8 if task in ("response", "tools") else 4
-    points = _steps(n_words, 20, 45) + (len(context) > deep_from) + _parts(task, target)
+    whole = task in ("response", "tools")
+    reading = _steps(n_words, 20, 45) if whole else _steps(n_words, 15, 30, 50)
+    points = reading + _steps(len(context), 9 if whole else 5) + _parts(task, target)
     return _DIFFICULTIES[min(2, (points + 1) // 2)]
 
 
@@ -45,8 +47,8 @@ def _parts(task: Task, target: Json) -> int:
     return _steps(n_parts, 2, 4)
 
 
-def _steps(value: int, one: int, two: int) -> int:
-    return (value >= one) + (value >= two)
+def _steps(value: int, *steps: int) -> int:
+    return sum(value >= step for step in steps)
 
 
 def bucket_name(task: Task, label: str, difficulty_: Difficulty, language: str, origin: Origin) -> str:

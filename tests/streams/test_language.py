@@ -1,0 +1,30 @@
+"""Languages by function words and script."""
+
+from __future__ import annotations
+
+import pytest
+
+from streams.language import detect
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("I would like to cancel my order, please.", "en"),
+        ("I\u2019d like to know where my parcel is and what to do", "en"),
+        ("Ich möchte meine Bestellung stornieren, können Sie mir bitte helfen?", "de"),
+        ("Hola, quiero cancelar mi pedido por favor", "es"),
+        ("Bonjour, je voudrais annuler ma commande s'il vous plaît", "fr"),
+        ("Vorrei annullare il mio ordine, grazie", "it"),
+        ("Olá, quero cancelar o meu pedido, obrigado", "pt"),
+        ("Hallo, ik wil graag mijn bestelling annuleren", "nl"),
+        ("注文をキャンセルしたいです", "ja"),
+        ("Я хочу отменить заказ", "ru"),
+        ("#W2378156", "und"),
+        ("ok", "und"),
+        ("", "und"),
+    ],
+)
+def test_language_of_short_texts(text: str, language: str) -> None:
+    """A sentence tells its language; an id or a single word does not."""
+    assert detect(text) == language
