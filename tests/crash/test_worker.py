@@ -16,6 +16,7 @@ import pytest
 from schemas import codec
 from schemas.records import Conversation, ConversationEvent, DeadLetter, Example, Provenance, Score
 from still.embedded.stack import Stack
+from streams.agents import FAIL_STOP
 from streams.distill import distill
 from streams.monotone import Monotone
 from streams.settings import DistillSettings
@@ -23,7 +24,7 @@ from tests.crash.worker_process import start
 from tests.streams.log import eventually, make_topics, read, write
 
 SEED = 20260724
-CONVERSATIONS = 2500
+CONVERSATIONS = 1200
 KILLS = 2
 
 
@@ -100,7 +101,7 @@ def test_nothing_is_lost_or_doubled_by_kill_9(stack: Stack, topic_prefix: str, t
     write(stack.bootstrap_servers, f"{topic_prefix}conversation.events", records(chance))
     for _ in range(KILLS):
         worker = start(stack.bootstrap_servers, topic_prefix, tmp_path)
-        time.sleep(chance.uniform(0.2, 2.5))
+        time.sleep(chance.uniform(0.2, 1.5))
         assert worker.poll() is None, (tmp_path / "worker.log").read_text()[-3000:]
         worker.kill()
         worker.wait()
@@ -131,3 +132,48 @@ def audit(stack: Stack, prefix: str) -> None:
     letters = [letter for _, letter in decoded(stack, f"{prefix}dead.letters", DeadLetter)]
     assert {letter.key for letter in letters} == {key for key, _ in poison(random.Random(SEED))}
     assert len({letter.dead_letter_id for letter in letters}) == len(poison(random.Random(SEED)))
+
+
+def test_a_worker_that_refuses_everything_stops(stack: Stack, topic_prefix: str, tmp_path: Path) -> None:
+    """The run ceiling ends the process with status 70 and a reason, and no letter of the chunk is written."""
+    make_topics(stack.bootstrap_servers, topic_prefix)
+    write(stack.bootstrap_servers, f"{topic_prefix}conversation.events", [(b"one key", b"?")] * 1500)
+    worker = start(stack.bootstrap_servers, topic_prefix, tmp_path)
+    assert worker.wait(timeout=20) == FAIL_STOP
+    assert "refused the last 1000 records in a row" in (tmp_path / "worker.log").read_text()
+    assert read(stack.bootstrap_servers, f"{topic_prefix}dead.letters") == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_second_worker_takes_over_and_gives_back(stack: Stack, topic_prefix: str, tmp_path: Path) -> None:
+    """Two workers share and hand over partitions; contacts come out whole, each revision once."""
+    make_topics(stack.bootstrap_servers, topic_prefix)
+    events = f"{topic_prefix}conversation.events"
+    closed = [n for n in range(300) if n % 10]
+    written = [[(e.conversation_id.encode(), codec.encode(e)) for e in events_of(n)] for n in closed]
+    first = [turns[0] for turns in written]
+    rest = [record for turns in written for record in turns[1:]]
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        folder.mkdir()
+    write(stack.bootstrap_servers, events, first)
+    workers = [start(stack.bootstrap_servers, topic_prefix, folder) for folder in folders]
+    write(stack.bootstrap_servers, events, rest[: len(rest) // 2])
+    workers[0].send_signal(signal.SIGTERM)
+    assert workers[0].wait(timeout=10) == 0
+    write(stack.bootstrap_servers, events, rest[len(rest) // 2 :])
+
+    def newest() -> dict[str, Conversation]:
+        return {c.conversation_id: c for c in once(decoded(stack, f"{topic_prefix}conversations", Conversation))}
+
+    def all_whole() -> bool:
+        found = newest().values()
+        return workers[1].poll() is not None or (len(found) == len(closed) and all(len(c.messages) == 2 for c in found))
+
+    eventually(all_whole, 60, "the newest revision of every conversation with both turns")
+    workers[1].send_signal(signal.SIGTERM)
+    assert workers[1].wait(timeout=10) == 0
+    assert set(newest()) == {f"contact-{n}" for n in closed}
+    landed = once(decoded(stack, f"{topic_prefix}conversations", Conversation))
+    assert set(Counter((c.conversation_id, c.revision) for c in landed).values()) == {1}

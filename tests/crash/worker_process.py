@@ -25,7 +25,7 @@ def settings(bootstrap_servers: str, prefix: str, folder: Path) -> WorkerSetting
         RedactSettings(KEY),
         topic_prefix=prefix,
         group=f"{prefix}worker",
-        instance_id="worker-1",
+        instance_id=folder.name,
         folder=folder,
         assemble=AssembleSettings(inactivity_us=2_000_000),
         idle_check_s=0.5,

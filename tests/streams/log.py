@@ -55,4 +55,4 @@ def eventually(check: Callable[[], bool], within_s: float, what: str) -> None:
     deadline = time.monotonic() + within_s
     while not check():
         assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
-        time.sleep(0.2)
+        time.sleep(0.5)
