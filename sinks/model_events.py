@@ -20,8 +20,6 @@ from sinks.errors import BrokerUnavailable
 
 log = structlog.get_logger()
 
-TIMEOUT_S = 30.0
-
 
 @dataclass(frozen=True, slots=True)
 class KafkaAnnouncer:
@@ -29,6 +27,7 @@ class KafkaAnnouncer:
 
     bootstrap_servers: str
     topic: str = "model.events"
+    timeout_s: float = 30.0
 
     def announce(self, event: ModelEvent) -> None:
         """Write one event and wait for the broker's confirmation.
@@ -39,8 +38,8 @@ class KafkaAnnouncer:
         producer = Producer({"bootstrap.servers": self.bootstrap_servers, "acks": "all", "enable.idempotence": True})
         failures: list[str] = []
         producer.produce(self.topic, encode(event), event.adapter, on_delivery=_collect(failures))
-        if producer.flush(TIMEOUT_S) or failures:
-            why = failures[0] if failures else f"no confirmation in {TIMEOUT_S:.0f} s"
+        if producer.flush(self.timeout_s) or failures:
+            why = failures[0] if failures else f"no confirmation in {self.timeout_s:.0f} s"
             raise BrokerUnavailable(f"{event.kind} of {event.adapter} not announced at {self.bootstrap_servers}: {why}")
 
     def announced(self) -> set[str]:
@@ -55,18 +54,18 @@ class KafkaAnnouncer:
         settings = {"bootstrap.servers": self.bootstrap_servers, "group.id": f"still-{uuid4().hex}"}
         consumer = Consumer({**settings, "enable.auto.commit": False, "enable.partition.eof": True})
         try:
-            partitions = consumer.list_topics(self.topic, timeout=TIMEOUT_S).topics[self.topic].partitions
+            partitions = consumer.list_topics(self.topic, timeout=self.timeout_s).topics[self.topic].partitions
             consumer.assign([TopicPartition(self.topic, number, OFFSET_BEGINNING) for number in partitions])
-            yield from _until_end(consumer, len(partitions))
+            yield from _until_end(consumer, len(partitions), self.timeout_s)
         except KafkaException as error:
             raise BrokerUnavailable(f"{self.topic} at {self.bootstrap_servers} cannot be read: {error}") from error
         finally:
             consumer.close()
 
 
-def _until_end(consumer: Consumer, unfinished: int) -> Iterator[ModelEvent]:
+def _until_end(consumer: Consumer, unfinished: int, timeout_s: float) -> Iterator[ModelEvent]:
     while unfinished:
-        message = consumer.poll(TIMEOUT_S)
+        message = consumer.poll(timeout_s)
         if message is None:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001 - librdkafka's public code
         if (error := message.error()) is None:

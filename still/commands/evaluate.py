@@ -1,0 +1,163 @@
+"""`still evaluate`: measures one adapter version on the benchmark or on a labelled data file, with intervals."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from still.errors import UserError
+
+if TYPE_CHECKING:
+    from schemas.records import ModelEvent
+    from still.settings import Settings
+    from trainers.evaluate import Evaluation
+    from trainers.items import Item
+    from trainers.tracks import Track
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("evaluate")(evaluate)
+
+
+def evaluate(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    task: Annotated[str, typer.Option(help="intent, entities, response, tools or safety")],
+    label_set: Annotated[str | None, typer.Option(help="Default: the track's, or the only one in --data")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Measure on this labelled file, unchanged, not the benchmark")
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="Of --data: jsonl, banking77, restaurant8k, davidson, garak")
+    ] = "jsonl",
+    split: Annotated[str, typer.Option(help="Of --data: all, train, development or benchmark")] = "all",
+    adapter: Annotated[str, typer.Option(help="A version's name, or `champion`")] = "champion",
+    predictions: Annotated[Path | None, typer.Option(help="Write one JSON line per item to this file")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON")] = False,
+) -> None:
+    """Measure an adapter version, with intervals and per bucket."""
+    from still.settings import load
+    from still.training import explained, labelled_file, track_for
+
+    settings = load()
+    with explained():
+        if data is None:
+            track = track_for(task, label_set, None)
+            items = _benchmark(settings, track)
+        else:
+            with labelled_file(data, form, label_set) as file:
+                track = track_for(task, label_set, file)
+                items = _of_file(file, track, split)
+        event = _version(settings, track, adapter)
+        measured = _measure(settings, event, track, items)
+    if predictions is not None:
+        _write(predictions, items, measured)
+    _print(event, measured, as_json=as_json)
+
+
+def _benchmark(settings: Settings, track: Track) -> list[Item]:
+    from still.training import store
+    from trainers.items import item_of
+    from trainers.pool import newest
+
+    items = [item_of(example, track) for example in newest(store(settings).benchmark(track.task, track.label_set))]
+    if not items:
+        raise UserError(
+            f"there is no {track.task} benchmark of label set {track.label_set!r}; "
+            "import one with `still benchmark import`, or give --data"
+        )
+    return items
+
+
+def _of_file(file: Path, track: Track, split: str) -> list[Item]:
+    from trainers.items import items_of_file
+
+    if split not in ("all", "train", "development", "benchmark"):
+        raise UserError(f"--split {split!r} is not one of all, train, development, benchmark")
+    items = [item for item in items_of_file(file, track) if split in ("all", item.split)]
+    if not items:
+        raise UserError(f"--data holds no {track.task} line of label set {track.label_set!r} in split {split}")
+    return items
+
+
+def _version(settings: Settings, track: Track, adapter: str) -> ModelEvent:
+    from schemas.adapters import fold
+    from still.wiring import registry
+
+    states = fold(registry(settings).events())
+    if adapter != "champion":
+        if adapter not in states.newest:
+            raise UserError(f"there is no adapter {adapter!r}; see `still models list`")
+        return states.newest[adapter]
+    champion = states.champion(track.task, track.label_set)
+    if champion is None:
+        raise UserError(
+            f"{track.task} of label set {track.label_set!r} has no champion yet; name a version by --adapter"
+        )
+    return champion
+
+
+def _measure(settings: Settings, event: ModelEvent, track: Track, items: Sequence[Item]) -> Evaluation:
+    from still.training import bar, bases
+    from still.wiring import registry
+    from trainers.evaluate import evaluate as measure
+    from trainers.predict import load_predictor
+    from trainers.publish import artifact_of
+
+    with bar() as shown:
+        shown(f"fetch {event.adapter}", 0.0)
+        folder = registry(settings).fetch(artifact_of(event), settings.folder / "adapters")
+        shown(f"answer {len(items)} items", 0.5)
+        return measure(load_predictor(folder, bases(settings)), items, track)
+
+
+def _write(path: Path, items: Sequence[Item], measured: Evaluation) -> None:
+    lines = [
+        orjson.dumps({"id": item.id, "bucket": item.bucket, "target": item.target, **_answer(answer)})
+        for item, answer in zip(items, measured.predictions, strict=True)
+    ]
+    try:
+        path.write_bytes(b"\n".join(lines) + b"\n")
+    except OSError as error:
+        raise UserError(f"--predictions {path} cannot be written: {error.strerror}") from None
+
+
+def _answer(prediction: Any) -> dict[str, Any]:
+    plain = asdict(prediction)
+    return {name: plain[name] for name in ("output", "confidence", "loss", "tokens", "scores")}
+
+
+def _print(event: ModelEvent, measured: Evaluation, *, as_json: bool) -> None:
+    metrics = measured.metrics(event.adapter, "data")
+    if as_json:
+        plain = {
+            "adapter": event.adapter,
+            "metrics": metrics,
+            "slices": measured.slices,
+            "unmeasured": measured.unmeasured,
+            "unknown_labels": measured.unknown_labels,
+            "samples": measured.samples,
+        }
+        sys.stdout.buffer.write(orjson.dumps(plain, option=orjson.OPT_INDENT_2) + b"\n")
+        return
+    console = Console()
+    table = Table("adapter", "metric", "value", "95 % interval", "items", box=None)
+    for m in metrics:
+        table.add_row(event.adapter, m.name, _number(m.value), f"{_number(m.low)} to {_number(m.high)}", str(m.n))
+    console.print(table)
+    worst = sorted(measured.slices, key=lambda row: (-row["errors"], row["bucket"]))[:5]
+    for row in worst:
+        console.print(f"  {row['errors']} errors in {row['n']}: {row['bucket']}", markup=False, highlight=False)
+    if measured.unknown_labels:
+        console.print(f"labels it never learned: {measured.unknown_labels}", markup=False, highlight=False)
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4f}"

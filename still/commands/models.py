@@ -1,0 +1,126 @@
+"""`still models list|show`: adapter versions as the registry's events tell them; no broker and no torch needed."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from still.errors import UserError
+
+if TYPE_CHECKING:
+    from schemas.records import ModelEvent
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    models = typer.Typer(help="List and show adapter versions", no_args_is_help=True)
+    models.command("list")(list_models)
+    models.command("show")(show)
+    app.add_typer(models, name="models")
+
+
+def list_models(
+    task: Annotated[str | None, typer.Option(help="Only this task")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+) -> None:
+    """All adapter versions with their state, verdict and main figure; * serves."""
+    from schemas.adapters import fold
+
+    states = fold(_events())
+    serving = {event.adapter for event in states.champions().values()}
+    versions = [event for event in states.newest.values() if task in (None, event.task)]
+    versions.sort(key=lambda event: (event.task, event.number))
+    if as_json:
+        _write([_plain(event, champion=event.adapter in serving) for event in versions])
+        return
+    table = Table("", "adapter", "label set", "state", "verdict", "metric", "value", "95 % interval", "made", box=None)
+    for event in versions:
+        row = _plain(event, champion=event.adapter in serving)
+        interval = f"{_number(row['low'])} to {_number(row['high'])}"
+        table.add_row(
+            "*" if row["champion"] else "", event.adapter, event.label_set, event.kind, row["verdict"] or "none",
+            row["metric"] or "none", _number(row["value"]), interval, row["made"],
+        )  # fmt: skip
+    Console().print(table if versions else "no adapter version yet; `still train` makes one")
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="An adapter's name, or a task for its champions")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+) -> None:
+    """Everything that is known about one adapter version."""
+    from schemas.adapters import fold
+    from schemas.codec import to_json
+
+    events = _events()
+    champions = {event.adapter for (task, _), event in fold(events).champions().items() if task == name}
+    life = [event for event in events if event.adapter == name or event.adapter in champions]
+    if not life:
+        raise UserError(f"there is no adapter {name!r}; see `still models list`")
+    if as_json:
+        _write([to_json(event) for event in life])
+        return
+    console = Console()
+    for event in life:
+        console.print(f"{_time(event)}  {event.kind:<10} {event.adapter}", highlight=False)
+    _details(console, life[-1])
+
+
+def _details(console: Console, event: ModelEvent) -> None:
+    where = event.artifact.uri if event.artifact else "unknown"
+    console.print(f"\nfolder   {where}\nbase     {event.base_model}\nbatch    {event.batch}", highlight=False)
+    parent = event.lineage.get("parent") or "none"
+    console.print(f"run      {event.run_id}, round {event.round}; champion before: {parent}", highlight=False)
+    for reason in event.gate.reasons if event.gate else ():
+        console.print(f"gate     {reason}", markup=False, highlight=False)
+    table = Table("who", "on", "metric", "value", "95 % interval", "items", box=None)
+    for m in event.metrics:
+        table.add_row(m.subject, m.on, m.name, _number(m.value), f"{_number(m.low)} to {_number(m.high)}", str(m.n))
+    console.print(table)
+
+
+def _events() -> list[ModelEvent]:
+    from sinks.errors import SinkError
+    from still.settings import load
+    from still.wiring import registry
+
+    try:
+        return registry(load()).events()
+    except SinkError as error:
+        raise UserError(str(error)) from None
+
+
+def _plain(event: ModelEvent, *, champion: bool) -> dict[str, Any]:
+    main = next((m for m in event.metrics if m.subject == "candidate"), None)
+    return {
+        "adapter": event.adapter,
+        "task": event.task,
+        "label_set": event.label_set,
+        "state": event.kind,
+        "champion": champion,
+        "verdict": event.gate.verdict if event.gate else None,
+        "metric": main.name if main else None,
+        "value": main.value if main else None,
+        "low": main.low if main else None,
+        "high": main.high if main else None,
+        "round": event.round,
+        "made": _time(event),
+    }
+
+
+def _time(event: ModelEvent) -> str:
+    return datetime.fromtimestamp(event.occurred_at / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4f}"
+
+
+def _write(value: Any) -> None:
+    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")

@@ -1,0 +1,56 @@
+"""`still trainer`: trains a track whenever enough fresh examples are there, until SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from threading import Event
+from typing import Annotated
+
+import structlog
+import typer
+
+from still.errors import UserError
+
+log = structlog.get_logger(__name__)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("trainer")(trainer)
+
+
+def trainer(
+    tasks: Annotated[str, typer.Option(help="Comma-separated; default: all five")] = "",
+    tracks: Annotated[Path | None, typer.Option(help="Folder of track files; default: the shipped ones")] = None,
+    poll: Annotated[float, typer.Option(help="Seconds between two looks at what is fresh", min=0.1)] = 5.0,
+) -> None:
+    """Train a track whenever enough fresh examples are there, one run at a time."""
+    from sinks.errors import Temporary
+    from still.readiness import announce
+    from still.settings import load
+    from still.training import explained, service
+    from trainers.tracks import load_tracks
+
+    settings, stop = load(), Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with explained():
+        known = load_tracks(tracks)
+        chosen = tuple(track for task, track in known.items() if task in _names(tasks, list(known)))
+        watching = service(settings, chosen, stop, lambda _what, _share: None)
+        announce(settings.folder, "trainer")
+        while not stop.is_set():
+            try:
+                watching.serve(poll)
+            except Temporary as away:
+                # ClickHouse, Kafka or the registry is away: what is done is durable, the rest waits for them.
+                log.warning("trainer_waits", reason=str(away))
+                stop.wait(poll)
+
+
+def _names(tasks: str, known: list[str]) -> list[str]:
+    names = [word.strip() for word in tasks.split(",") if word.strip()]
+    if unknown := [name for name in names if name not in known]:
+        raise UserError(f"--tasks {unknown[0]!r} is not one of {', '.join(known)}")
+    return names or known
