@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from schemas.ids import stable_id
-from schemas.records import Conversation, Example, Score, Split
+from schemas.records import Conversation, Example, Provenance, Score, Split
 from streams.admit import admit
 from streams.bucket import bucket_name, difficulty, input_hash, split, split_unit
 from streams.decompose import DECOMPOSER, decompose
@@ -49,6 +49,7 @@ class _Finish:
         conversation = self.conversation
         min_quality = self.settings.min_quality.get(cut.task, self.settings.default_min_quality)
         admission = admit(cut, self.score, min_quality)
+        root = self.score.provenance
         hardness = difficulty(cut.task, cut.input, cut.target)
         id_parts = (conversation.conversation_id, conversation.revision, cut.turn, cut.task, cut.label_set)
         return Example(
@@ -57,7 +58,9 @@ class _Finish:
             conversation_id=conversation.conversation_id,
             revision=conversation.revision,
             turn=cut.turn,
-            provenance=replace(self.score.provenance, index=index),
+            provenance=Provenance(
+                root.cluster_id, root.topic, root.partition, root.offset, index, root.previous_offset, root.attempt
+            ),
             input=cut.input,
             target=cut.target,
             label_set=cut.label_set,

@@ -23,6 +23,7 @@ class Windows:
 
     transcript: Transcript
     _short: dict[int, Message] = field(default_factory=dict)
+    _costs: dict[int, int] = field(default_factory=dict)
     _spoken: dict[int, Message | None] = field(default_factory=dict)
 
     def words(self, end: int, max_tokens: int) -> Messages:
@@ -47,7 +48,7 @@ class Windows:
             turn = self.transcript.turns[index]
             if turn.speaker == "system":
                 break
-            room -= _cost(turn)
+            room -= self._cost_of(turn)
             if room < 0 and start < end:
                 break
             start = index
@@ -61,6 +62,11 @@ class Windows:
             says = turn.speaker in ("customer", "agent") and turn.text
             self._spoken[index] = {"role": turn.message["role"], "content": turn.text} if says else None
         return self._spoken[index]
+
+    def _cost_of(self, turn: Turn) -> int:
+        if turn.index not in self._costs:
+            self._costs[turn.index] = _cost(turn)
+        return self._costs[turn.index]
 
     def _short_of(self, turn: Turn) -> Message:
         if turn.index not in self._short:
