@@ -69,7 +69,7 @@ def seal(name: str, label_set: str, items: Sequence[BenchmarkItem], training: It
         raise CannotSeal(f"label set {label_set!r} has no benchmark items; import some with `still benchmark import`")
     if leaks := _leaks(items, training):
         raise CannotSeal(f"benchmark {name!r} leaks: {'; '.join(leaks)}; move these to one side and import again")
-    hashes = tuple(sorted({_item_hash(item) for item in items}))
+    hashes = tuple(sorted(_item_hash(item) for item in items))
     tasks = {task: sum(item.task == task for item in items) for task in sorted({item.task for item in items})}
     return Seal(name, label_set, len(items), tasks, content_hash(hashes), hashes)
 

@@ -1,9 +1,11 @@
 """The commands that bring data in, over the real broker."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pytest
+import structlog
 
 from still.__main__ import main
 from still.embedded.stack import Stack
@@ -12,11 +14,13 @@ HELLO = [{"role": "user", "content": "Hello"}]
 
 
 @pytest.fixture(autouse=True)
-def _environment(stack: Stack, topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _environment(stack: Stack, topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The commands find the stack through the environment."""
     monkeypatch.setenv("STILL_BOOTSTRAP_SERVERS", stack.bootstrap_servers)
     monkeypatch.setenv("STILL_TOPIC_PREFIX", topic_prefix)
     monkeypatch.setenv("STILL_FOLDER", str(tmp_path / "folder"))
+    yield
+    structlog.reset_defaults()  # a command leaves logs bound to the captured standard error
 
 
 def test_publish_prints_a_receipt_for_each_event(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

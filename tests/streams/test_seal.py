@@ -11,11 +11,12 @@ FAR = TrainingTrace("t1", "intent", "cards", "other", "c-other")
 
 
 def test_the_seal_depends_on_the_items_only() -> None:
-    """Neither order nor a second import of the same item changes it."""
+    """Their order does not change it; one item less, or one twice, does."""
     sealed = seal("v1", "cards", ITEMS, [FAR])
     assert (sealed.items, sealed.tasks) == (5, {"intent": 5})
     assert seal("v1", "cards", ITEMS[::-1], []).sha256 == sealed.sha256
     assert seal("v1", "cards", ITEMS[:4], []).sha256 != sealed.sha256
+    assert seal("v1", "cards", [*ITEMS, ITEMS[0]], []).sha256 != sealed.sha256
 
 
 @pytest.mark.parametrize(
