@@ -75,13 +75,13 @@ def _turn(index: int, message: Message, results: dict[tuple[int, int], Message])
 
 def _results(messages: list[Message]) -> Iterator[tuple[tuple[int, int], Message]]:
     """Result messages by (message, position) of their call: ids come again, so each looks back to its nearest."""
-    waiting: dict[Any, list[tuple[int, int]]] = {}
+    waiting: dict[str, list[tuple[int, int]]] = {}
     for i, message in enumerate(messages):
         role = message["role"]
         if role == "assistant":
             for n, call in enumerate(message.get("tool_calls") or ()):
-                waiting.setdefault(call.get("id"), []).append((i, n))
-        elif role in ("tool", "function") and (open_calls := waiting.get(message.get("tool_call_id"))):
+                waiting.setdefault(str(call.get("id")), []).append((i, n))
+        elif role in ("tool", "function") and (open_calls := waiting.get(str(message.get("tool_call_id")))):
             yield open_calls.pop(), message
 
 
