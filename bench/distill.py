@@ -175,7 +175,8 @@ def run_agent(bootstrap_servers: str, folder: Path, wanted: int) -> tuple[Rates,
     """Let the registered agent work off the topic; its rates and how many records it produced."""
     metrics = RecordedMetrics()
     producer = Producer(ProduceSettings(bootstrap_servers, linger_ms=LINGER_MS))
-    stage = Timed(Log(producer.check(), PREFIX, Delivery(producer, metrics, 30.0), metrics), wanted)
+    cluster = producer.check()
+    stage = Timed(Log(cluster, PREFIX, Delivery(producer, metrics, 30.0), metrics, lambda: cluster), wanted)
     settings = WorkerSettings(bootstrap_servers, KEY, topic_prefix=PREFIX, instance_id="bench", folder=folder / "w")
     with contextlib.suppress(SystemExit):  # how Faust's worker ends
         agents.run(agents.build(settings, [stage], metrics, threading.Event()), settings)

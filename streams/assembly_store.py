@@ -24,7 +24,7 @@ from streams.values import Step
 log = structlog.get_logger()
 
 TOPIC = "assembly.state"
-POLL_S = 0.5
+POLL_S = 0.05
 Changes = dict[str, AssemblyState | None]
 """Newest state by conversation; None = forgotten."""
 

@@ -54,5 +54,5 @@ def cut(topic: str, partition: int, records: Sequence[Any]) -> Iterator[Chunk]:
 
 def arrived_of(record: Any) -> Arrived:
     """A consumer record as the steps take it; Kafka counts milliseconds, we microseconds."""
-    headers = dict(record.headers) if record.headers else {}
+    headers = {name: value or b"" for name, value in record.headers} if record.headers else {}
     return Arrived(record.offset, record.timestamp * 1000, record.key, record.value, headers)

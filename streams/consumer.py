@@ -10,17 +10,19 @@ is the watermark of acknowledged chunks.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import structlog
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams.chunk import Chunk, cut
 from streams.commit import Watermark
+from streams.errors import LogWentBack
 from streams.metrics import Metrics, NoMetrics
 
 log = structlog.get_logger()
@@ -117,7 +119,10 @@ class ChunkConsumer(driver.Consumer):
         """Whether the session that fetched these records still holds; if not they are fetched again."""
         if not self._is_live(tp, generation) or not await self._follows_on(tp, records[0].offset):
             return self._is_live(tp, generation)
-        self.metrics.set("lag_records", self.highwater(tp) - records[0].offset, topic=tp.topic, partition=tp.partition)
+        with contextlib.suppress(IllegalStateError):  # the partition may be lost at any moment
+            self.metrics.set(
+                "lag_records", self.highwater(tp) - records[0].offset, topic=tp.topic, partition=tp.partition
+            )
         for chunk in cut(tp.topic, tp.partition, records):
             if not self._is_live(tp, generation):
                 return False
@@ -135,9 +140,14 @@ class ChunkConsumer(driver.Consumer):
         A fetch that a rebalance made void has moved the position; retention and compaction leave real holes.
         """
         expected = self._expected.get(tp)
-        if expected is None or first == expected or self._sought.get(tp) == expected:
-            if expected is not None and first > expected:
-                log.warning("records_gone", topic=tp.topic, partition=tp.partition, first=expected, end=first)
+        if expected is None or first == expected:
+            return True
+        if self._sought.get(tp) == expected:
+            if first < expected:
+                raise LogWentBack(
+                    f"{tp.topic}[{tp.partition}] gives offset {first} for {expected}; the log was replaced"
+                )
+            log.warning("records_gone", topic=tp.topic, partition=tp.partition, first=expected, end=first)
             return True
         self._sought[tp] = expected
         await self.seek_wait({tp: expected})

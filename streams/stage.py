@@ -7,7 +7,7 @@ acknowledges. It never half-acknowledges and never swallows: what it cannot expl
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from streams.chunk import Chunk
 from streams.dead_letters import TOPIC as DEAD_LETTERS
 from streams.dead_letters import Ceiling, Limits, Source, dead_letter_of
 from streams.deliver import Confirms, Outgoing
+from streams.errors import LogWentBack
 from streams.metrics import Metrics
 from streams.values import Arrived, Rejected
 
@@ -51,6 +52,17 @@ class Log:
     prefix: str
     delivery: Confirms
     metrics: Metrics
+    current_cluster: Callable[[], str]
+    """Asks the broker anew."""
+
+    def check_cluster(self) -> None:
+        """See on every assignment that the log is still the one this process started with.
+
+        Raises:
+            LogWentBack: the broker is another now; under the old cluster id its offsets would be taken for repeats.
+        """
+        if (now := self.current_cluster()) != self.cluster_id:
+            raise LogWentBack(f"the broker's cluster id was {self.cluster_id!r} and is {now!r}; start the worker again")
 
 
 class Refusals:

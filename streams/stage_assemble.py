@@ -50,6 +50,8 @@ class AssembleStage:
         """Forget all state: another worker may have moved it on; what is ours is read back when needed."""
         self._mine = frozenset(partitions)
         self._assemblers.clear()
+        if self._mine:
+            self._log.check_cluster()
 
     def settle(self, chunk: Chunk) -> None:
         """Assemble, then write conversations and letters, then state."""

@@ -37,9 +37,10 @@ class DistillStage:
 
     def assign(self, partitions: Iterable[int]) -> None:
         """Begin a new session: marks and predecessors of the last one are void."""
-        del partitions
         self._seen.clear()
         self._previous.clear()
+        if list(partitions):
+            self._log.check_cluster()
 
     def settle(self, chunk: Chunk) -> None:
         """Distill every new conversation of the chunk and write what it yields."""

@@ -5,10 +5,11 @@ The partition count of a topic is fixed for the life of a cluster: keys would mo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from schemas import catalog
 from streams.errors import BrokerUnavailable, WrongPartitions
@@ -55,6 +56,19 @@ def partition_counts(admin: Any) -> dict[str, int]:
             f"no broker answers: {error.args[0].str()}; start it or mend bootstrap_servers"
         ) from error
     return {name: len(topic.partitions) for name, topic in topics.items()}
+
+
+def cluster_id_of(bootstrap_servers: str, options: Mapping[str, str]) -> str:
+    """The cluster id that the broker has now; a client of its own, for a client keeps the first id it hears.
+
+    Raises:
+        BrokerUnavailable: nobody answers.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0, **options})
+    try:
+        return str(admin.list_topics(timeout=TIMEOUT_S).cluster_id)
+    except KafkaException as error:
+        raise BrokerUnavailable(f"no broker at {bootstrap_servers} answers: {error.args[0].str()}; start it") from error
 
 
 def _config(topic: catalog.Topic) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import Any
 
 from confluent_kafka.admin import AdminClient
@@ -18,7 +19,7 @@ from streams.produce import Producer, ProduceSettings
 from streams.stage import Log, Stage
 from streams.stage_assemble import AssembleStage
 from streams.stage_distill import DistillStage
-from streams.topics import MAX_MESSAGE_BYTES, partition_counts
+from streams.topics import MAX_MESSAGE_BYTES, cluster_id_of, partition_counts
 from streams.worker_settings import StageName, WorkerSettings
 
 LINGER_MS = 5
@@ -45,7 +46,8 @@ def run(settings: WorkerSettings, ready: threading.Event) -> None:
 def build(settings: WorkerSettings, producer: Producer, metrics: Metrics, ready: threading.Event) -> Any:
     """The Faust app of these settings; the broker's cluster id is asked once, here."""
     delivery = Delivery(producer, metrics, settings.give_up_after_s)
-    log = Log(producer.check(), settings.topic_prefix, delivery, metrics)
+    current = partial(cluster_id_of, settings.bootstrap_servers, settings.kafka_options)
+    log = Log(current(), settings.topic_prefix, delivery, metrics, current)
     return agents.build(settings, [_stage(name, settings, log) for name in settings.stages], metrics, ready)
 
 

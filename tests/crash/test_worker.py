@@ -134,6 +134,7 @@ def audit(stack: Stack, prefix: str) -> None:
     assert len({letter.dead_letter_id for letter in letters}) == len(poison(random.Random(SEED)))
 
 
+@pytest.mark.slow
 def test_a_worker_that_refuses_everything_stops(stack: Stack, topic_prefix: str, tmp_path: Path) -> None:
     """The run ceiling ends the process with status 70 and a reason, and no letter of the chunk is written."""
     make_topics(stack.bootstrap_servers, topic_prefix)

@@ -20,6 +20,7 @@ class RecordedLog:
 
     def __init__(self, fail_at: int | None = None, *, half: bool = False) -> None:
         self.records: list[Outgoing] = []
+        self.cluster_id = CLUSTER
         self._fail_at = fail_at
         self._half = half
         self._confirmed = 0
@@ -36,7 +37,7 @@ class RecordedLog:
 
     def log(self) -> Log:
         """What a stage gets."""
-        return Log(CLUSTER, "", self, RecordedMetrics())
+        return Log(CLUSTER, "", self, RecordedMetrics(), lambda: self.cluster_id)
 
     def of(self, topic: str, kind: Any) -> list[Any]:
         """A topic's records."""

@@ -10,7 +10,7 @@ from schemas import codec
 from schemas.records import AssemblyState, Conversation, ConversationEvent, DeadLetter
 from streams.chunk import Chunk
 from streams.dead_letters import Limits
-from streams.errors import BrokerUnavailable, TooManyRejected
+from streams.errors import BrokerUnavailable, LogWentBack, TooManyRejected
 from streams.monotone import Monotone
 from streams.settings import AssembleSettings, RedactSettings
 from streams.stage_assemble import AssembleStage
@@ -119,6 +119,15 @@ def test_another_owner_starts_from_the_log() -> None:
     stage.settle(chunk(arrived(0, turn("a", 0)), arrived(1, close("a", 1))))
     (conversation,) = log.of("conversations", Conversation)
     assert conversation.events == 2
+
+
+def test_a_broker_that_was_replaced_stops_the_stage() -> None:
+    """Offsets of another log under the old cluster id would be taken for repeats and lost."""
+    log = RecordedLog()
+    stage = stage_on(log)
+    log.cluster_id = "cluster-2"
+    with pytest.raises(LogWentBack, match="was 'cluster-1' and is 'cluster-2'"):
+        stage.assign([0])
 
 
 @settings(max_examples=150, deadline=None)
