@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -34,27 +34,50 @@ def decoders(customer_key: bytes) -> dict[str, Decode]:
     }
     for table in tables():
         if table.topic not in made:
-            made[table.topic] = partial(_derived, table, catalog.topic(table.topic).record)
+            made[table.topic] = _derived(table, catalog.topic(table.topic).record)
     return made
 
 
-def _derived(table: Table, record: str, arrived: Arrived) -> Row | Refused:
-    try:
-        datum = codec.decode_datum(arrived.value or b"", record)
-    except SchemaError as error:
-        return refused(error)
-    values = _plain(table)(datum)
-    for position, convert in _converted(table, record):
-        if values[position] is not None:
-            values[position] = convert(values[position])
-    if record == "Conversation":
-        values += measures(datum)
-    elif record == "ModelEvent":
-        values += [_inside(datum["gate"], "verdict"), _inside(datum["artifact"], "uri")]
-    return _with_source(values, datum["provenance"]) if table.monotone else _keyed(table, values)
+def _derived(table: Table, record: str) -> Decode:
+    """A decoder that looks up once what it needs of its table: it runs for every record."""
+    read = itemgetter(*(column.name for column in table.plain))
+    nested = _nested(table, record)
+    extra = _EXTRA.get(record)
+    finish = _with_source if table.monotone else partial(_keyed, tuple(table.names.index(name) for name in table.key))
+
+    def decode(arrived: Arrived) -> Row | Refused:
+        try:
+            datum = codec.decode_datum(arrived.value or b"", record)
+        except SchemaError as error:
+            return refused(error)
+        values = list(read(datum))
+        for position in nested:
+            if values[position] is not None:
+                values[position] = orjson.dumps(values[position]).decode()
+        if extra is not None:
+            values += extra(datum)
+        return finish(values, datum)
+
+    return decode
 
 
-def _with_source(values: list[Any], origin: Datum) -> Row:
+def _nested(table: Table, record: str) -> tuple[int, ...]:
+    """Which plain columns hold records: they land as JSON text."""
+    types = {field["name"]: field["type"] for field in catalog.newest_schema(record)["fields"]}
+    return tuple(i for i, column in enumerate(table.plain) if is_nested(types[column.name]))
+
+
+def _verdict_and_uri(event: Datum) -> list[Any]:
+    """The made columns of the table `model_events`."""
+    gate, artifact = event["gate"], event["artifact"]
+    return [gate and gate["verdict"], artifact and artifact["uri"]]
+
+
+_EXTRA: dict[str, Callable[[Datum], list[Any]]] = {"Conversation": measures, "ModelEvent": _verdict_and_uri}
+
+
+def _with_source(values: list[Any], datum: Datum) -> Row:
+    origin = datum["provenance"]
     source = Source(origin["cluster_id"], origin["topic"], origin["partition"])
     mark = Mark(origin["offset"], origin["index"])
     attempt = origin["attempt"]
@@ -62,30 +85,8 @@ def _with_source(values: list[Any], origin: Datum) -> Row:
     return Row(tuple(values), source, mark, attempt, (*source, *mark) if attempt else None)
 
 
-def _keyed(table: Table, values: list[Any]) -> Row:
-    key = tuple(values[table.names.index(name)] for name in table.key)
-    return Row(tuple(values), key=key)
-
-
-def _inside(value: Datum | None, name: str) -> Any:
-    return None if value is None else value[name]
-
-
-@cache
-def _plain(table: Table) -> Callable[[Datum], list[Any]]:
-    read = itemgetter(*(column.name for column in table.plain))
-    return lambda datum: list(read(datum))
-
-
-@cache
-def _converted(table: Table, record: str) -> tuple[tuple[int, Callable[[Any], Any]], ...]:
-    """Which plain columns need more than their Avro value: nested records become JSON text."""
-    types = {field["name"]: field["type"] for field in catalog.newest_schema(record)["fields"]}
-    return tuple((i, _json_text) for i, column in enumerate(table.plain) if is_nested(types[column.name]))
-
-
-def _json_text(value: Any) -> str:
-    return orjson.dumps(value).decode()
+def _keyed(positions: tuple[int, ...], values: list[Any], _: Datum) -> Row:
+    return Row(tuple(values), key=tuple(values[position] for position in positions))
 
 
 def _event(customer_key: bytes, arrived: Arrived) -> Row | Refused:

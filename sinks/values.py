@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from schemas.records import DeadLetter
@@ -39,8 +40,7 @@ class Mark(NamedTuple):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(NamedTuple):
     """One Kafka record as the sink read it; `timestamp` in microseconds."""
 
     partition: Partition
@@ -48,11 +48,10 @@ class Arrived:
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: Mapping[str, bytes] = field(default_factory=dict)
+    headers: Mapping[str, bytes] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """What one record becomes: `values` up to the position columns, which the block adds."""
 
     values: tuple[Any, ...]

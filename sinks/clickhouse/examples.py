@@ -27,7 +27,7 @@ _SELECT = ", ".join(
 )
 _PLACE = "concat(_cluster, '/', toString(_partition))"
 _TRACK = "task = {task:String} AND label_set = {label_set:String}"
-_AFTER = f"_offset >= {{after:Map(String, Int64)}}[{_PLACE}]"
+_AFTER = f"_offset >= transform({_PLACE}, {{places:Array(String)}}, {{offsets:Array(Int64)}}, 0)"
 
 
 class ClickHouseExamples:
@@ -44,7 +44,7 @@ class ClickHouseExamples:
         rows = self._client.stream(
             f"SELECT {_SELECT} FROM {self._view} WHERE {_TRACK} AND split IN {{splits:Array(String)}} AND {_AFTER}"
             f"{' AND admitted' if admitted_only else ''} ORDER BY example_id",
-            {**_track(task, label_set), "splits": list(splits), "after": _vector(after)},
+            {**_track(task, label_set), "splits": list(splits), **_vector(after)},
         )
         return map(_example, rows)
 
@@ -57,7 +57,7 @@ class ClickHouseExamples:
         (found,) = self._client.rows(
             "SELECT count() AS n, min(toUnixTimestamp64Micro(_ingested_at)) AS oldest"
             f" FROM {self._view} WHERE {_TRACK} AND admitted AND split = 'train' AND {_AFTER}",
-            {**_track(task, label_set), "after": _vector(after)},
+            _track(task, label_set) | _vector(after),
         )
         return Freshness(found["n"], found["oldest"] if found["n"] else None)
 
@@ -74,9 +74,10 @@ def _track(task: Task, label_set: str) -> dict[str, Any]:
     return {"task": task, "label_set": label_set}
 
 
-def _vector(after: str | None) -> dict[str, int]:
-    vector: dict[str, int] = orjson.loads(after) if after else {}
-    return vector
+def _vector(after: str | None) -> dict[str, Any]:
+    """The watermark as parameters; a place that it does not name is fresh from offset 0."""
+    vector: dict[str, int] = {"": 0, **(orjson.loads(after) if after else {})}
+    return {"places": list(vector), "offsets": list(vector.values())}
 
 
 def _example(row: dict[str, Any]) -> Example:

@@ -113,7 +113,7 @@ def test_bisecting_lands_all_but_the_bad_row(make: MakeStore) -> None:
     leases = store.take_leases([EXAMPLES])
     batch = _batch(*range(20))
     record, row = batch.rows[7]
-    batch.rows[7] = (record, replace(row, values=(None, *row.values[1:])))
+    batch.rows[7] = (record, row._replace(values=(None, *row.values[1:])))
     Writer(store, letters, Event()).write(batch, leases)
     assert store.landed(TABLE, EXAMPLES).present == set(range(20)) - {7}
     assert [(letter.offset, letter.stage, letter.reason) for letter in letters.letters] == [(7, "sink", "rejected")]
