@@ -18,7 +18,7 @@ import structlog
 from sinks.buffer import Batch
 from sinks.decode import Decode, decoders
 from sinks.deduplicate import Deduplicator
-from sinks.errors import BrokerUnavailable
+from sinks.errors import BrokerUnavailable, Temporary
 from sinks.reader import Reader
 from sinks.settings import SinkSettings
 from sinks.tables import by_topic
@@ -95,6 +95,7 @@ class Session:
         self._decode = decode
         self._give_up = Event()
         self._writer = Writer(store, dead_letters, self._give_up)
+        self._starter = Writer(store, dead_letters, signals.stop)
         self._held: dict[Partition, _Held] = {}
         self._leases: dict[Partition, str] = {}
         self._buffers: dict[str, Batch] = {}
@@ -134,7 +135,7 @@ class Session:
         cluster = self._reader_cluster()
         if partitions and partitions[0].cluster != cluster:
             raise ClusterChanged(f"{partitions[0].cluster} is now {cluster}")
-        self._leases = self._writer.patiently(lambda: self._store.take_leases(partitions)) if partitions else {}
+        self._leases = self._starter.patiently(lambda: self._store.take_leases(partitions)) if partitions else {}
         self._held = {partition: self._recover(partition) for partition in partitions}
         starts = {partition: held.last + 1 for partition, held in self._held.items()}
         self._signals.ready.set()
@@ -152,11 +153,11 @@ class Session:
             self._leases.pop(partition, None)
 
     def _reader_cluster(self) -> str:
-        return self._writer.patiently(lambda: _known(self._reader.cluster_now()))
+        return self._starter.patiently(lambda: _known(self._reader.cluster_now()))
 
     def _recover(self, partition: Partition) -> _Held:
         table = by_topic()[partition.topic]
-        landed = self._writer.patiently(lambda: self._store.landed(table, partition))
+        landed = self._starter.patiently(lambda: self._store.landed(table, partition))
         return _Held(Deduplicator.of(landed), landed.last, dict(landed.marks))
 
     def _take(self, arrived: Arrived) -> None:
@@ -218,12 +219,17 @@ class Session:
         self._paused = full
 
     def _write_ledger(self) -> None:
+        """Tried once: the ledger may lag behind the table, and polling must go on."""
+        self._marked_s = time.monotonic()
         progress = [Progress(p, held.last, held.marks) for p, held in self._held.items() if not held.is_marked]
-        if progress:
-            self._writer.patiently(lambda: self._store.record(progress))
+        try:
+            if progress:
+                self._store.record(progress)
+        except Temporary as error:
+            log.warning("ledger_not_written", why=str(error), code=error.code)
+            return
         for held in self._held.values():
             held.is_marked, held.marks = True, {}
-        self._marked_s = time.monotonic()
 
     def _finish(self) -> None:
         """Land what has been read, as far as `stop_within_s` allows; the rest is read again after the next start."""

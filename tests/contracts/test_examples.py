@@ -8,7 +8,7 @@ from threading import Event
 
 import pytest
 
-from schemas.records import Example
+from schemas.records import Example, Split
 from sinks.buffer import Batch
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.ddl import statements
@@ -24,7 +24,7 @@ from tests.sinks.made import EXAMPLES, arrived, example
 
 Store = ClickHouseExamples | MemoryExamples
 Land = Callable[[Example], None]
-TRAIN = ("train",)
+TRAIN: tuple[Split, ...] = ("train",)
 
 
 @pytest.fixture(name="pair", params=["memory", "clickhouse"])

@@ -1,0 +1,67 @@
+"""`still sql` against the running stack, against a folder whose stack is down, and against nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from still.__main__ import main
+from still.embedded.stack import Ports, Stack, running_stack
+
+
+@pytest.fixture(name="running")
+def _running(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names the running stack."""
+    monkeypatch.setenv("STILL_CLICKHOUSE_URL", stack.clickhouse_url)
+
+
+@pytest.mark.usefixtures("running")
+def test_parameters_and_formats(capsys: pytest.CaptureFixture[str]) -> None:
+    """Values travel as typed parameters; --json gives an object a row, --csv a header."""
+    assert main(["sql", "SELECT {n:Int32} + 1 AS next", "-p", "n=4", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"next": 5}
+    assert main(["sql", "SELECT 'a,b' AS x, NULL AS y", "--csv"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["x,y", '"a,b",']
+
+
+@pytest.mark.usefixtures("running")
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["SELECT nope"], "UNKNOWN_IDENTIFIER"),
+        (["SELECT 1", "--json", "--csv"], "exclude each other"),
+        (["SELECT 1", "-p", "n"], "'n' is no name=value"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """ClickHouse's own words or ours, exit status 2, no traceback."""
+    assert main(["sql", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert "Traceback" not in error
+
+
+def test_the_folder_answers_when_the_stack_is_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The engine opens the data folder for the one query, and says so."""
+    with running_stack(tmp_path, Ports(0, 0)) as stack:
+        monkeypatch.setenv("STILL_CLICKHOUSE_URL", stack.clickhouse_url)
+        monkeypatch.setenv("STILL_FOLDER", str(tmp_path))
+        assert main(["sql", "CREATE TABLE default.kept ENGINE = MergeTree ORDER BY n AS SELECT 7 AS n"]) == 0
+    assert main(["sql", "SELECT n FROM default.kept", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out.splitlines()[-1]) == {"n": 7}
+    assert "opening" in err
+
+
+def test_nothing_there_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No server and no folder: one line that names the address and the way out."""
+    monkeypatch.setenv("STILL_CLICKHOUSE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("STILL_FOLDER", str(tmp_path / "none"))
+    assert main(["sql", "SELECT 1"]) == 2
+    assert "still up" in capsys.readouterr().err
