@@ -7,6 +7,9 @@ from typing import Annotated
 import orjson
 import typer
 
+from still.settings import load
+from still.setup import prepare
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -15,9 +18,6 @@ def register(app: typer.Typer) -> None:
 
 def init(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False) -> None:
     """Make topics, tables and views, and announce the model events that the broker has lost."""
-    from still.settings import load
-    from still.setup import prepare
-
     settings = load()
     prepared = prepare(settings)
     if as_json:

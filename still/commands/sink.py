@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from sinks import consume
+from sinks.clickhouse.store import ClickHouseStore
+from sinks.dead_letters import KafkaDeadLetters
+from sinks.errors import SinkError
+from sinks.settings import SinkSettings
+from sinks.tables import by_topic
 from still.errors import UserError
-
-if TYPE_CHECKING:
-    from sinks.settings import SinkSettings
-    from still.settings import Settings
+from still.readiness import announce_when
+from still.settings import Settings, load
+from still.wiring import clickhouse
 
 
 def register(app: typer.Typer) -> None:
@@ -26,14 +31,6 @@ def sink(
     max_wait: Annotated[float, typer.Option(help="Seconds until a smaller block lands")] = 0.5,
 ) -> None:
     """Write every topic to ClickHouse, exactly once."""
-    from sinks import consume
-    from sinks.clickhouse.store import ClickHouseStore
-    from sinks.dead_letters import KafkaDeadLetters
-    from sinks.errors import SinkError
-    from still.readiness import announce_when
-    from still.settings import load
-    from still.wiring import clickhouse
-
     settings = load()
     signals = consume.Signals()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -48,9 +45,6 @@ def sink(
 
 
 def _settings(settings: Settings, topics: str, share: str, block: tuple[int, float]) -> SinkSettings:
-    from sinks.settings import SinkSettings
-    from sinks.tables import by_topic
-
     return SinkSettings(
         bootstrap_servers=settings.bootstrap_servers,
         topic_prefix=settings.topic_prefix,

@@ -14,16 +14,19 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import orjson
 import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
+from sinks.clickhouse.client import Client
+from sinks.errors import SinkError, Temporary
 from still.errors import UserError
-
-if TYPE_CHECKING:
-    from sinks.clickhouse.client import Client
-    from still.settings import Settings
+from still.settings import Settings, load
+from still.wiring import clickhouse
 
 
 def register(app: typer.Typer) -> None:
@@ -38,9 +41,6 @@ def sql(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header")] = False,
 ) -> None:
     """Ask ClickHouse; without a running stack, on its data folder."""
-    from sinks.errors import SinkError
-    from still.settings import load
-
     if as_json and as_csv:
         raise UserError("--json and --csv exclude each other; choose one")
     parameters = dict(_pair(text) for text in parameter or ())
@@ -68,9 +68,6 @@ def _pair(text: str) -> tuple[str, str]:
 @contextlib.contextmanager
 def _client(settings: Settings) -> Iterator[Client]:
     """The ClickHouse that runs, else the embedded engine opened on its folder for as long as the context lasts."""
-    from sinks.errors import Temporary
-    from still.wiring import clickhouse
-
     folder = settings.folder / "clickhouse"
     try:
         client = clickhouse(settings)
@@ -116,10 +113,6 @@ def _print_csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def _print_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(*names, box=None)
     for row in rows:
         table.add_row(*(Text("null", style="dim") if value is None else Text(str(value)) for value in row))
