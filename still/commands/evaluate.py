@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from still.errors import UserError
+from still.output import console, number
 
 if TYPE_CHECKING:
     from schemas.records import ModelEvent
@@ -147,17 +147,13 @@ def _print(event: ModelEvent, measured: Evaluation, *, as_json: bool) -> None:
         }
         sys.stdout.buffer.write(orjson.dumps(plain, option=orjson.OPT_INDENT_2) + b"\n")
         return
-    console = Console()
+    out = console()
     table = Table("adapter", "metric", "value", "95 % interval", "items", box=None)
     for m in metrics:
-        table.add_row(event.adapter, m.name, _number(m.value), f"{_number(m.low)} to {_number(m.high)}", str(m.n))
-    console.print(table)
+        table.add_row(event.adapter, m.name, number(m.value), f"{number(m.low)} to {number(m.high)}", str(m.n))
+    out.print(table)
     worst = sorted(measured.slices, key=lambda row: (-row["errors"], row["bucket"]))[:5]
     for row in worst:
-        console.print(f"  {row['errors']} errors in {row['n']}: {row['bucket']}", markup=False, highlight=False)
+        out.print(f"  {row['errors']} errors in {row['n']}: {row['bucket']}", markup=False, highlight=False)
     if measured.unknown_labels:
-        console.print(f"labels it never learned: {measured.unknown_labels}", markup=False, highlight=False)
-
-
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.4f}"
+        out.print(f"labels it never learned: {measured.unknown_labels}", markup=False, highlight=False)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from still.errors import UserError
+from still.output import console, number
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from schemas.records import ModelEvent
 
 
@@ -42,12 +44,12 @@ def list_models(
     table = Table("", "adapter", "label set", "state", "verdict", "metric", "value", "95 % interval", "made", box=None)
     for event in versions:
         row = _plain(event, champion=event.adapter in serving)
-        interval = f"{_number(row['low'])} to {_number(row['high'])}"
+        interval = f"{number(row['low'])} to {number(row['high'])}"
         table.add_row(
             "*" if row["champion"] else "", event.adapter, event.label_set, event.kind, row["verdict"] or "none",
-            row["metric"] or "none", _number(row["value"]), interval, row["made"],
+            row["metric"] or "none", number(row["value"]), interval, row["made"],
         )  # fmt: skip
-    Console().print(table if versions else "no adapter version yet; `still train` makes one")
+    console().print(table if versions else "no adapter version yet; `still train` makes one")
 
 
 def show(
@@ -66,23 +68,23 @@ def show(
     if as_json:
         _write([to_json(event) for event in life])
         return
-    console = Console()
+    out = console()
     for event in life:
-        console.print(f"{_time(event)}  {event.kind:<10} {event.adapter}", highlight=False)
-    _details(console, life[-1])
+        out.print(f"{_time(event)}  {event.kind:<10} {event.adapter}", highlight=False)
+    _details(out, life[-1])
 
 
-def _details(console: Console, event: ModelEvent) -> None:
+def _details(out: Console, event: ModelEvent) -> None:
     where = event.artifact.uri if event.artifact else "unknown"
-    console.print(f"\nfolder   {where}\nbase     {event.base_model}\nbatch    {event.batch}", highlight=False)
+    out.print(f"\nfolder   {where}\nbase     {event.base_model}\nbatch    {event.batch}", highlight=False)
     parent = event.lineage.get("parent") or "none"
-    console.print(f"run      {event.run_id}, round {event.round}; champion before: {parent}", highlight=False)
+    out.print(f"run      {event.run_id}, round {event.round}; champion before: {parent}", highlight=False)
     for reason in event.gate.reasons if event.gate else ():
-        console.print(f"gate     {reason}", markup=False, highlight=False)
+        out.print(f"gate     {reason}", markup=False, highlight=False)
     table = Table("who", "on", "metric", "value", "95 % interval", "items", box=None)
     for m in event.metrics:
-        table.add_row(m.subject, m.on, m.name, _number(m.value), f"{_number(m.low)} to {_number(m.high)}", str(m.n))
-    console.print(table)
+        table.add_row(m.subject, m.on, m.name, number(m.value), f"{number(m.low)} to {number(m.high)}", str(m.n))
+    out.print(table)
 
 
 def _events() -> list[ModelEvent]:
@@ -116,10 +118,6 @@ def _plain(event: ModelEvent, *, champion: bool) -> dict[str, Any]:
 
 def _time(event: ModelEvent) -> str:
     return datetime.fromtimestamp(event.occurred_at / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.4f}"
 
 
 def _write(value: Any) -> None:

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import orjson
 import typer
-from rich.console import Console
 
 from still.errors import UserError
+from still.output import console
 
 
 def register(app: typer.Typer) -> None:
@@ -38,6 +38,6 @@ def predict(
         sys.stdout.buffer.write(orjson.dumps(answer) + b"\n")
         return
     sure = "" if answer.confidence is None else f"  ({answer.confidence:.0%} sure)"
-    console = Console()
-    console.print(orjson.dumps(answer.output).decode() + sure, markup=False, highlight=False)
-    console.print(f"by {answer.adapter}, label set {answer.label_set}", markup=False, highlight=False)
+    out = console()
+    out.print(orjson.dumps(answer.output).decode() + sure, markup=False, highlight=False)
+    out.print(f"by {answer.adapter}, label set {answer.label_set}", markup=False, highlight=False)

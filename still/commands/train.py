@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from still.output import console, number
 
 if TYPE_CHECKING:
     from still.settings import Settings
@@ -110,7 +111,7 @@ def _plain_round(one: Round) -> dict[str, Any]:
 
 
 def _print(report: Report) -> None:
-    console = Console()
+    out = console()
     table = Table(
         "round", "adapter", "verdict", "against", "metric", "value", "95 % interval", "other", "rows", box=None
     )
@@ -123,19 +124,14 @@ def _print(report: Report) -> None:
             f"{number(ours.low)} to {number(ours.high)}", number(theirs.value if theirs else None),
             str(one.batch["rows"]),
         )  # fmt: skip
-    console.print(table)
+    out.print(table)
     for one in report.rounds:
         for reason in one.gate.reasons:
-            console.print(f"round {one.number}: {reason}", markup=False, highlight=False)
+            out.print(f"round {one.number}: {reason}", markup=False, highlight=False)
     for sample in report.rounds[-1].samples if report.rounds[-1].event.head == "generate" else ():
         for name in ("input", "target", "output"):
-            console.print(f"  {name}: {sample[name]}", markup=False, highlight=False)
-    console.print(f"stopped: {report.stopped}", markup=False, highlight=False)
+            out.print(f"  {name}: {sample[name]}", markup=False, highlight=False)
+    out.print(f"stopped: {report.stopped}", markup=False, highlight=False)
 
 
 _SUBJECTS = (("candidate",), ("champion", "probe"))
-
-
-def number(value: float | None) -> str:
-    """A figure, or `unknown`."""
-    return "unknown" if value is None else f"{value:.4f}"
