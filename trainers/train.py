@@ -98,11 +98,13 @@ def train(  # noqa: PLR0913 - what is trained, on what, from where, and who watc
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         head = probe_head(base, track, chosen)
+        watched = choose(development, DEVELOPMENT_ITEMS, seed)
+        rows, watched_rows = head.rows(chosen, targets=True), head.rows(watched, targets=True)
+        if not rows:
+            raise NothingToLearn(f"none of {len(chosen)} {track.task} items has text to learn from")
         adapter = f"run-{stable_id(track.task, seed, len(chosen), *(item.id for item in chosen))[:16]}"
         parameters = _attach(base, adapter, track, head, warm)
         predictor = AdapterPredictor(base, track, head, adapter)
-        watched = choose(development, DEVELOPMENT_ITEMS, seed)
-        rows, watched_rows = head.rows(chosen, targets=True), head.rows(watched, targets=True)
         epochs = _Learner(predictor, parameters, seed).learn(rows, watched_rows, progress)
     progress("evaluate", 0.0)
     measured = evaluate(predictor, development, track)
@@ -144,8 +146,6 @@ class _Learner:
 
     def learn(self, rows: list[Row], development: list[Row], progress: Progress) -> tuple[Epoch, ...]:
         """Trains until the last epoch, or until development has not improved for `patience` epochs."""
-        if not rows:
-            raise NothingToLearn(f"no {self._track.task} item has text to learn from")
         epochs: list[Epoch] = []
         best = self._state()
         with self._base.adapters.active(self._adapter) as model:

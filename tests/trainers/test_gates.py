@@ -41,7 +41,7 @@ def _right(share: float, n: int = N) -> Array:
     return np.stack([(np.arange(n) < share * n).astype(float), np.ones(n)], axis=1)
 
 
-def test_clearly_better_passes():
+def test_clearly_better_passes() -> None:
     """80 % against 60 % of 400 items is no accident."""
     gate = judge(_evaluation(INTENT, _right(0.8)), _evaluation(INTENT, _right(0.6)), "probe", INTENT)
     assert (gate.verdict, gate.against, gate.test) == ("pass", "probe", "mcnemar_exact")
@@ -50,28 +50,28 @@ def test_clearly_better_passes():
     assert "would go unseen" in gate.reasons[1]
 
 
-def test_clearly_worse_fails():
+def test_clearly_worse_fails() -> None:
     """The other way round is a failure."""
     gate = judge(_evaluation(INTENT, _right(0.6)), _evaluation(INTENT, _right(0.8)), "champion", INTENT)
     assert gate.verdict == "fail"
     assert "worse than champion" in gate.reasons[0]
 
 
-def test_the_same_answers_fail_since_a_gain_is_excluded():
+def test_the_same_answers_fail_since_a_gain_is_excluded() -> None:
     """Nobody needs a new version that answers exactly as the old one."""
     same = _evaluation(INTENT, _right(0.8))
     gate = judge(same, same, "champion", INTENT)
     assert (gate.verdict, gate.p_value) == ("fail", 1.0)
 
 
-def test_a_little_better_is_inconclusive():
+def test_a_little_better_is_inconclusive() -> None:
     """Three items more of 400 prove nothing."""
     track = replace(INTENT, margin=0.001)
     gate = judge(_evaluation(track, _right(0.8075)), _evaluation(track, _right(0.8)), "probe", track)
     assert gate.verdict == "inconclusive"
 
 
-def test_few_conversations_do_not_pass_by_many_items():
+def test_few_conversations_do_not_pass_by_many_items() -> None:
     """400 items of 5 conversations are 5 pieces of evidence."""
     gate = judge(_evaluation(INTENT, _right(0.8), 5), _evaluation(INTENT, _right(0.6), 5), "probe", INTENT)
     assert gate.verdict == "inconclusive"
@@ -79,34 +79,34 @@ def test_few_conversations_do_not_pass_by_many_items():
 
 
 @pytest.mark.parametrize("n", [0, 1, 9])
-def test_too_few_items_are_inconclusive(n: int):
+def test_too_few_items_are_inconclusive(n: int) -> None:
     """However good they look."""
     gate = judge(_evaluation(INTENT, _right(1.0, n)), _evaluation(INTENT, _right(0.0, n)), "probe", INTENT)
     assert gate.verdict == "inconclusive"
 
 
-def test_other_items_are_inconclusive():
+def test_other_items_are_inconclusive() -> None:
     """A paired test needs pairs."""
     gate = judge(_evaluation(INTENT, _right(0.9, 50)), _evaluation(INTENT, _right(0.5, 60)), "probe", INTENT)
     assert gate.verdict == "inconclusive"
     assert "not the same items" in gate.reasons[0]
 
 
-def test_missing_measurements_are_inconclusive():
-    """nan is not a score."""
+def test_missing_measurements_are_inconclusive() -> None:
+    """Nan is not a score."""
     broken = _right(0.9)
     broken[3] = np.nan
     candidate = replace(_evaluation(INTENT, _right(0.9)), per_item=broken)
     assert judge(candidate, _evaluation(INTENT, _right(0.5)), "probe", INTENT).verdict == "inconclusive"
 
 
-def test_other_metrics_are_inconclusive():
+def test_other_metrics_are_inconclusive() -> None:
     """Figures of two metrics are not compared."""
     other = replace(_evaluation(INTENT, _right(0.5)), metric="macro_f1")
     assert judge(_evaluation(INTENT, _right(0.9)), other, "probe", INTENT).verdict == "inconclusive"
 
 
-def test_a_lower_loss_passes():
+def test_a_lower_loss_passes() -> None:
     """For a loss, lower is better, and the difference is counted in that direction."""
     rng = np.random.default_rng(0)
     tokens = rng.integers(5, 20, N).astype(float)
@@ -118,14 +118,14 @@ def test_a_lower_loss_passes():
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
-def test_mcnemar_is_symmetric(pairs: list[tuple[bool, bool]]):
+def test_mcnemar_is_symmetric(pairs: list[tuple[bool, bool]]) -> None:
     """Exchanging the sides changes no p-value, and agreement alone gives 1."""
     ours, theirs = (np.array(side, dtype=float) for side in zip(*pairs, strict=True))
     assert mcnemar(ours, theirs) == pytest.approx(mcnemar(theirs, ours))
     assert mcnemar(ours, ours) == 1.0
 
 
-def test_mcnemar_matches_the_textbook():
+def test_mcnemar_matches_the_textbook() -> None:
     """10 against 2 discordant items: 2 * P(X <= 2), X binomial(12, 0.5)."""
     ours = np.array([1.0] * 10 + [0.0] * 2 + [1.0] * 5)
     theirs = np.array([0.0] * 10 + [1.0] * 2 + [1.0] * 5)

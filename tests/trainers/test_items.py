@@ -17,7 +17,7 @@ def _file(folder: Path, *lines: dict[str, Any] | bytes) -> Path:
     return path
 
 
-def test_render_ends_with_the_last_message_as_it_was_said():
+def test_render_ends_with_the_last_message_as_it_was_said() -> None:
     """Offsets into the last message stay offsets from the text's end."""
     messages = [
         {"role": "system", "content": "be kind"},
@@ -28,19 +28,19 @@ def test_render_ends_with_the_last_message_as_it_was_said():
     assert render(messages, 1) == "LL-1"
 
 
-def test_render_spells_tool_calls_out():
+def test_render_spells_tool_calls_out() -> None:
     """An encoder sees which tool was called with what."""
     call = {"function": {"name": "find", "arguments": '{"id": 1}'}}
     assert render([{"role": "assistant", "content": None, "tool_calls": [call]}], 1) == 'assistant: find {"id": 1}'
 
 
-def test_window_never_begins_with_a_tool_result():
+def test_window_never_begins_with_a_tool_result() -> None:
     """A tool result without its call would break chat templates."""
     messages = [{"role": "assistant"}, {"role": "tool"}, {"role": "user"}]
     assert [message["role"] for message in window(messages, 2)] == ["user"]
 
 
-def test_items_of_a_file_belong_to_the_track(tmp_path: Path):
+def test_items_of_a_file_belong_to_the_track(tmp_path: Path) -> None:
     """Other tasks and label sets are left out; defaults come from the file's name and the text's hash."""
     path = _file(
         tmp_path,
@@ -67,7 +67,7 @@ def test_items_of_a_file_belong_to_the_track(tmp_path: Path):
         ({"task": "intent", "text": "x", "target": "y", "weight": 0}, "weight=0"),
     ],
 )
-def test_a_broken_line_is_named(tmp_path: Path, line: dict[str, Any] | bytes, complaint: str):
+def test_a_broken_line_is_named(tmp_path: Path, line: dict[str, Any] | bytes, complaint: str) -> None:
     """file:line: what."""
     good = {"task": "intent", "text": "late", "target": "status"}
     with pytest.raises(InvalidItem, match=r"tiny\.jsonl:2: ") as caught:
@@ -75,7 +75,7 @@ def test_a_broken_line_is_named(tmp_path: Path, line: dict[str, Any] | bytes, co
     assert complaint in str(caught.value)
 
 
-def test_a_file_that_is_not_there_says_so(tmp_path: Path):
+def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
     """No traceback for a wrong path."""
     with pytest.raises(InvalidItem, match="cannot be read"):
         items_of_file(tmp_path / "none.jsonl", ENTITIES)
@@ -84,20 +84,20 @@ def test_a_file_that_is_not_there_says_so(tmp_path: Path):
 @pytest.mark.parametrize(
     "span", [{"start": 0, "end": 0, "label": "x"}, {"start": 0, "end": 9, "label": "x"}, {"start": 0, "end": 2}, "x"]
 )
-def test_spans_outside_the_text_are_refused(span: Any):
+def test_spans_outside_the_text_are_refused(span: Any) -> None:
     """A span must lie in the last message and have a label."""
     with pytest.raises(InvalidItem):
         check_target("entities", [span], "text", "here")
 
 
-def test_labels_of_every_task():
+def test_labels_of_every_task() -> None:
     """Empty targets have no label, in every task."""
     assert labels_of("tools", None) == labels_of("intent", []) == labels_of("safety", []) == ()
     assert labels_of("tools", {"name": "find", "arguments": {}}) == ("find",)
     assert labels_of("intent", ["b", "a", "b"]) == ("a", "b")
 
 
-def test_choose_does_not_depend_on_order(tmp_path: Path):
+def test_choose_does_not_depend_on_order(tmp_path: Path) -> None:
     """The same items are chosen, in the same order, however they come."""
     lines = ({"task": "intent", "text": f"t{n}", "target": "a", "id": str(n)} for n in range(20))
     items = items_of_file(_file(tmp_path, *lines), INTENT)

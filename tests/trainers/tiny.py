@@ -76,7 +76,7 @@ def make_bases(folder: Path) -> Bases:
 
 
 def _tokenizer(special: list[str]) -> PreTrainedTokenizerFast:
-    vocabulary = {token: place for place, token in enumerate([*special, "[UNK]", *WORDS, *"{}[]\":,.?0123456789"])}
+    vocabulary = {token: place for place, token in enumerate([*special, "[UNK]", *WORDS, *'{}[]":,.?0123456789'])}
     rules = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     rules.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     return PreTrainedTokenizerFast(

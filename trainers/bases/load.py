@@ -53,8 +53,8 @@ class Base:
     model_id: str
     revision: str
     hub_revision: str | None
-    model: Any
-    tokenizer: Any
+    model: Any = field(repr=False)
+    tokenizer: Any = field(repr=False)
     tokenizer_sha256: str
     device: torch.device
     bf16: bool
