@@ -6,21 +6,26 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import orjson
 import typer
 from rich.table import Table
 
+from schemas.adapters import fold
+from schemas.records import ModelEvent
 from still.errors import UserError
 from still.output import console, number
-
-if TYPE_CHECKING:
-    from schemas.records import ModelEvent
-    from still.settings import Settings
-    from trainers.evaluate import Evaluation
-    from trainers.items import Item
-    from trainers.tracks import Track
+from still.settings import Settings, load
+from still.training import bar, bases, explained, labelled_file, store, track_for
+from still.wiring import registry
+from trainers.evaluate import Evaluation
+from trainers.evaluate import evaluate as measure
+from trainers.items import Item, item_of, items_of_file
+from trainers.pool import newest
+from trainers.predict import load_predictor
+from trainers.publish import artifact_of
+from trainers.tracks import Track
 
 
 def register(app: typer.Typer) -> None:
@@ -43,9 +48,6 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter for each option
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON")] = False,
 ) -> None:
     """Measure an adapter version, with intervals and per bucket."""
-    from still.settings import load
-    from still.training import explained, labelled_file, track_for
-
     settings = load()
     with explained():
         if data is None:
@@ -63,9 +65,6 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 
 def _benchmark(settings: Settings, track: Track) -> list[Item]:
-    from still.training import store
-    from trainers.items import item_of
-    from trainers.pool import newest
 
     items = [item_of(example, track) for example in newest(store(settings).benchmark(track.task, track.label_set))]
     if not items:
@@ -77,7 +76,6 @@ def _benchmark(settings: Settings, track: Track) -> list[Item]:
 
 
 def _of_file(file: Path, track: Track, split: str) -> list[Item]:
-    from trainers.items import items_of_file
 
     if split not in ("all", "train", "development", "benchmark"):
         raise UserError(f"--split {split!r} is not one of all, train, development, benchmark")
@@ -88,8 +86,6 @@ def _of_file(file: Path, track: Track, split: str) -> list[Item]:
 
 
 def _version(settings: Settings, track: Track, adapter: str) -> ModelEvent:
-    from schemas.adapters import fold
-    from still.wiring import registry
 
     states = fold(registry(settings).events())
     if adapter != "champion":
@@ -105,11 +101,6 @@ def _version(settings: Settings, track: Track, adapter: str) -> ModelEvent:
 
 
 def _measure(settings: Settings, event: ModelEvent, track: Track, items: Sequence[Item]) -> Evaluation:
-    from still.training import bar, bases
-    from still.wiring import registry
-    from trainers.evaluate import evaluate as measure
-    from trainers.predict import load_predictor
-    from trainers.publish import artifact_of
 
     with bar() as shown:
         shown(f"fetch {event.adapter}", 0.0)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import orjson
 import typer
+from rich.console import Console
 from rich.table import Table
 
+from schemas.adapters import fold
+from schemas.codec import to_json
+from schemas.records import ModelEvent
+from sinks.errors import SinkError
 from still.errors import UserError
 from still.output import console, number
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from schemas.records import ModelEvent
+from still.settings import load
+from still.wiring import registry
 
 
 def register(app: typer.Typer) -> None:
@@ -32,8 +34,6 @@ def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
     """All adapter versions with their state, verdict and main figure; * serves."""
-    from schemas.adapters import fold
-
     states = fold(_events())
     serving = {event.adapter for event in states.champions().values()}
     versions = [event for event in states.newest.values() if task in (None, event.task)]
@@ -57,9 +57,6 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
     """Everything that is known about one adapter version."""
-    from schemas.adapters import fold
-    from schemas.codec import to_json
-
     events = _events()
     champions = {event.adapter for (task, _), event in fold(events).champions().items() if task == name}
     life = [event for event in events if event.adapter == name or event.adapter in champions]
@@ -88,9 +85,6 @@ def _details(out: Console, event: ModelEvent) -> None:
 
 
 def _events() -> list[ModelEvent]:
-    from sinks.errors import SinkError
-    from still.settings import load
-    from still.wiring import registry
 
     try:
         return registry(load()).events()

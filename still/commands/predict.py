@@ -8,8 +8,12 @@ from typing import Annotated
 import orjson
 import typer
 
+from schemas.records import TASKS
+from still.answering import engine
 from still.errors import UserError
 from still.output import console
+from still.settings import load
+from still.training import explained
 
 
 def register(app: typer.Typer) -> None:
@@ -24,11 +28,6 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON")] = False,
 ) -> None:
     """Answer with the champion of a track; says so where there is none."""
-    from schemas.records import TASKS
-    from still.answering import engine
-    from still.settings import load
-    from still.training import explained
-
     known = next((one for one in TASKS if one == task), None)
     if known is None:
         raise UserError(f"--task {task!r} is not one of {', '.join(TASKS)}")

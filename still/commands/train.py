@@ -5,17 +5,31 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import orjson
 import typer
 from rich.table import Table
 
+from sinks.model_events import KafkaAnnouncer
 from still.output import console, number
-
-if TYPE_CHECKING:
-    from still.settings import Settings
-    from trainers.rounds import Report, Round
+from still.settings import Settings, load
+from still.training import (
+    SHORT_S,
+    LaterAnnouncer,
+    bar,
+    bases,
+    explained,
+    labelled_file,
+    now_us,
+    pool_of,
+    publisher,
+    service,
+    track_for,
+)
+from trainers.learner import TrackLearner
+from trainers.lock import only_trainer
+from trainers.rounds import Report, Round, Run, RunSettings
 
 
 def register(app: typer.Typer) -> None:
@@ -36,9 +50,6 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter for each option
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON")] = False,
 ) -> None:
     """Train rounds of one track now; the exit status is 0 whatever the verdict, unless --require-pass."""
-    from still.settings import load
-    from still.training import explained
-
     settings = load()
     with explained():
         if data is None:
@@ -54,7 +65,6 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 
 def _from_store(settings: Settings, task: str, label_set: str | None, limits: tuple[int | None, float]) -> Report:
-    from still.training import bar, service, track_for
 
     track = track_for(task, label_set, None)
     with bar() as shown:
@@ -68,11 +78,6 @@ def _from_file(
     limits: tuple[int | None, float],
     source: tuple[Path, str],
 ) -> Report:
-    from sinks.model_events import KafkaAnnouncer
-    from still.training import SHORT_S, LaterAnnouncer, bar, bases, labelled_file, now_us, pool_of, publisher, track_for
-    from trainers.learner import TrackLearner
-    from trainers.lock import only_trainer
-    from trainers.rounds import Run, RunSettings
 
     topic = f"{settings.topic_prefix}model.events"
     kafka = LaterAnnouncer(KafkaAnnouncer(settings.bootstrap_servers, topic, SHORT_S))

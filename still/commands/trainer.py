@@ -10,7 +10,12 @@ from typing import Annotated
 import structlog
 import typer
 
+from sinks.errors import Temporary
 from still.errors import UserError
+from still.readiness import announce
+from still.settings import load
+from still.training import explained, service
+from trainers.tracks import load_tracks
 
 log = structlog.get_logger(__name__)
 
@@ -26,12 +31,6 @@ def trainer(
     poll: Annotated[float, typer.Option(help="Seconds between two looks at what is fresh", min=0.1)] = 5.0,
 ) -> None:
     """Train a track whenever enough fresh examples are there, one run at a time."""
-    from sinks.errors import Temporary
-    from still.readiness import announce
-    from still.settings import load
-    from still.training import explained, service
-    from trainers.tracks import load_tracks
-
     settings, stop = load(), Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
