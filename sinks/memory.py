@@ -111,7 +111,7 @@ class MemoryExamples:
 
     def benchmark(self, task: Task, label_set: str) -> list[Example]:
         """See `ClickHouseExamples.benchmark`."""
-        return list(self.examples(task, label_set, splits=("benchmark",), admitted_only=False, after=None))
+        return list(self.examples(task, label_set, splits=("benchmark",), admitted_only=True, after=None))
 
     def freshness(self, task: Task, label_set: str, after: str | None) -> Freshness:
         """See `ClickHouseExamples.freshness`."""

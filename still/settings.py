@@ -35,7 +35,8 @@ class Settings(BaseSettings):
     customer_key: SecretStr = Field(default=SecretStr(""), description="Key of customer hashes and surrogates")
     encoder_base: str = Field(default="", description="Hub id or path; empty = the packaged all-MiniLM-L6-v2")
     decoder_base: str = Field(default="", description="Hub id or path; empty = the small shipped one")
-    min_quality: float = Field(default=0.6, ge=0, le=1, description="Score a conversation needs for admission")
+    threads: int = Field(default=1, ge=1, description="Of a trainer on CPU; with 2 on 2 busy cores it collapses to 1/7")
+    tracks: Path | None = Field(default=None, description="Folder of track files; unset = the shipped ones")
     inactivity_seconds: float = Field(default=300.0, gt=0, description="Silence after which a contact is closed")
 
     @property

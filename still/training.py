@@ -83,7 +83,8 @@ def publisher(settings: Settings, announcer: Announcer) -> Publisher:
 
 def bases(settings: Settings) -> Bases:
     """The resident base models."""
-    return Bases(BaseSettings(encoder=settings.encoder_base or None, decoder=settings.decoder_base or None))
+    encoder, decoder = settings.encoder_base or None, settings.decoder_base or None
+    return Bases(BaseSettings(encoder=encoder, decoder=decoder, threads=settings.threads))
 
 
 def now_us() -> int:
@@ -126,13 +127,13 @@ def explained() -> Iterator[None]:
         raise UserError(str(error)) from None
 
 
-def track_for(task: str, label_set: str | None, file: Path | None) -> Track:
+def track_for(task: str, label_set: str | None, file: Path | None, tracks: Path | None = None) -> Track:
     """The track of a task; its label set is the one named, else the only one in the file, else the track's own.
 
     Raises:
         UserError: the file holds several label sets of the task, or none.
     """
-    track = load_track(task)
+    track = load_track(task, tracks)
     if label_set is None and file is not None:
         found = _label_sets(file, track.task)
         if len(found) != 1:

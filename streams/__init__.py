@@ -1,1 +1,1 @@
-"""What happens on the way: capture, assemble, redact, score, decompose, bucket; pure steps and the worker around them."""
+"""What happens on the way: capture, assemble, redact, score, decompose, bucket, and the worker around."""

@@ -50,7 +50,7 @@ class ClickHouseExamples:
 
     def benchmark(self, task: Task, label_set: str) -> list[Example]:
         """The ground truth of a track."""
-        return list(self.examples(task, label_set, splits=("benchmark",), admitted_only=False, after=None))
+        return list(self.examples(task, label_set, splits=("benchmark",), admitted_only=True, after=None))
 
     def freshness(self, task: Task, label_set: str, after: str | None) -> Freshness:
         """How many admitted training examples landed after a watermark."""

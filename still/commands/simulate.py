@@ -10,16 +10,23 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
+from typing import Annotated, Any, TextIO, TypeVar
 
+import orjson
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from schemas.codec import to_json
+from schemas.records import ConversationEvent
 from still.errors import UserError
-
-if TYPE_CHECKING:
-    from schemas.records import ConversationEvent
-    from streams.simulate.settings import SimulateSettings
-
+from still.settings import load
+from streams.errors import ProduceError
+from streams.publisher import Publisher
+from streams.simulate.benchmark import ground_truth
+from streams.simulate.errors import BadSettings
+from streams.simulate.settings import SimulateSettings
+from streams.simulate.simulate import simulate as events
 
 Event = TypeVar("Event")
 
@@ -56,9 +63,6 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 
 def _settings(conversations: int, start: datetime | None, languages: str, *, whole: bool) -> SimulateSettings:
-    from streams.simulate.errors import BadSettings
-    from streams.simulate.settings import SimulateSettings
-
     begin = start.replace(tzinfo=UTC) if start else datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     codes = tuple(code.strip() for code in languages.split(",") if code.strip())
     try:
@@ -71,11 +75,6 @@ def _settings(conversations: int, start: datetime | None, languages: str, *, who
 
 def _publish(settings: SimulateSettings, seed: int, rate: float | None) -> dict[str, int]:
     """Send the events and wait for every confirmation; at most `_UNDER_WAY` are unconfirmed at a time."""
-    from still.settings import load
-    from streams.errors import ProduceError
-    from streams.publisher import Publisher
-    from streams.simulate.simulate import simulate as events
-
     place = load()
     waiting: deque[Future[Any]] = deque()
     confirmed = 0
@@ -96,22 +95,15 @@ def _publish(settings: SimulateSettings, seed: int, rate: float | None) -> dict[
 
 
 def _write_events(settings: SimulateSettings, seed: int, out: str) -> dict[str, int]:
-    from schemas.codec import to_json
-    from streams.simulate.simulate import simulate as events
-
     shown = _progress(events(settings, seed), settings.conversations, _begins)
     return {"events": _write_lines(out, (to_json(event) for event in shown))}
 
 
 def _write_benchmark(settings: SimulateSettings, seed: int, out: str) -> dict[str, int]:
-    from streams.simulate.benchmark import ground_truth
-
     return {"benchmark_items": _write_lines(out, ground_truth(settings, seed))}
 
 
 def _write_lines(out: str, lines: Iterable[dict[str, Any]]) -> int:
-    import orjson
-
     count = 0
     with _opened(out) as file:
         for line in lines:
@@ -148,9 +140,6 @@ def _begins(event: ConversationEvent) -> bool:
 
 def _progress(events: Iterable[Event], total: int, counts: Callable[[Event], bool]) -> Iterator[Event]:
     """The same events with a bar on standard error that counts contacts as they begin."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     columns = (TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TextColumn("contacts"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("simulate", total=total)
@@ -162,7 +151,5 @@ def _progress(events: Iterable[Event], total: int, counts: Callable[[Event], boo
 
 def _summarise(made: dict[str, int], *, as_json: bool, to_errors: bool) -> None:
     """Say what was made; on standard error where the output itself is the data."""
-    import orjson
-
     text = orjson.dumps(made).decode() if as_json else ", ".join(f"{n} {what}" for what, n in made.items())
     typer.echo(text, err=to_errors)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from schemas.records import Task
 from still.errors import UserError
-
-if TYPE_CHECKING:
-    from streams.worker_settings import WorkerSettings
+from still.readiness import announce_when
+from still.settings import load
+from streams.errors import StreamError
+from streams.settings import AssembleSettings, DistillSettings, RedactSettings
+from streams.worker import run
+from streams.worker_settings import WorkerSettings
+from trainers.errors import TrainerError
+from trainers.tracks import load_tracks
 
 
 def register(app: typer.Typer) -> None:
@@ -27,10 +34,6 @@ def worker(
     metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics on this loopback port")] = None,
 ) -> None:
     """Assemble events into conversations, and distill these into scores and training examples."""
-    from still.readiness import announce_when
-    from streams.errors import StreamError
-    from streams.worker import run
-
     settings = _settings(tuple(word.strip() for word in stages.split(",")), instance, group, metrics_port)
     ready = threading.Event()
     announce_when(ready, settings.folder, "worker")
@@ -41,10 +44,6 @@ def worker(
 
 
 def _settings(stages: tuple[str, ...], instance: str, group: str, metrics_port: int | None) -> WorkerSettings:
-    from still.settings import load
-    from streams.settings import AssembleSettings, DistillSettings, RedactSettings
-    from streams.worker_settings import WorkerSettings
-
     settings = load()
     try:
         return WorkerSettings(
@@ -56,8 +55,13 @@ def _settings(stages: tuple[str, ...], instance: str, group: str, metrics_port: 
             instance_id=instance,
             folder=settings.folder,
             assemble=AssembleSettings(inactivity_us=int(settings.inactivity_seconds * 1_000_000)),
-            distill=DistillSettings(default_min_quality=settings.min_quality),
+            distill=DistillSettings(min_quality=_thresholds(settings.tracks)),
             metrics_port=metrics_port,
         )
-    except ValueError as error:
+    except (ValueError, TrainerError) as error:
         raise UserError(str(error)) from None
+
+
+def _thresholds(tracks: Path | None) -> dict[Task, float]:
+    """The score that each track wants of a conversation before it learns from it."""
+    return {task: track.min_quality for task, track in load_tracks(tracks).items()}

@@ -16,7 +16,7 @@ def test_environment_sets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert (settings.bootstrap_servers, settings.partitions) == ("kafka:9092", 16)
 
 
-@pytest.mark.parametrize(("name", "value"), [("PARTITIONS", "0"), ("MIN_QUALITY", "1.5"), ("DATABASE", "a b")])
+@pytest.mark.parametrize(("name", "value"), [("PARTITIONS", "0"), ("THREADS", "-1"), ("DATABASE", "a b")])
 def test_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str) -> None:
     """A wrong value is refused with the variable's name and the value."""
     monkeypatch.setenv(f"STILL_{name}", value)

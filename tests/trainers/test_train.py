@@ -1,6 +1,7 @@
 """Training, saving, loading: one loop for all heads, reproducible, and the folder is the adapter."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ CASES = [(INTENT, intents), (ENTITIES, spans), (RESPONSE, replies)]
 
 
 @pytest.mark.parametrize(("track", "make"), CASES, ids=lambda case: getattr(case, "task", ""))
-def test_end_to_end(bases: Bases, tmp_path: Path, track: Track, make: type[list[Item]]) -> None:
+def test_end_to_end(bases: Bases, tmp_path: Path, track: Track, make: Callable[..., list[Item]]) -> None:
     """Every head trains, saves, loads to the same answers, is measured and judged."""
     trained = train(track, make(60), make(30, 1), bases=bases)
     files = save(trained, tmp_path / "adapter")

@@ -79,7 +79,7 @@ def _tokenizer(special: list[str]) -> PreTrainedTokenizerFast:
     vocabulary = {token: place for place, token in enumerate([*special, "[UNK]", *WORDS, *'{}[]":,.?0123456789'])}
     rules = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     rules.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=rules, unk_token="[UNK]", pad_token=special[0], additional_special_tokens=special[1:]
     )
 
@@ -94,7 +94,7 @@ def _save_encoder(folder: Path) -> None:
         intermediate_size=64,
         max_position_embeddings=64,
     )
-    BertModel(config).save_pretrained(folder)
+    BertModel(config).save_pretrained(folder)  # type: ignore[no-untyped-call]
     tokenizer.save_pretrained(folder)
 
 
@@ -110,7 +110,7 @@ def _save_decoder(folder: Path) -> None:
         intermediate_size=64,
         max_position_embeddings=64,
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    LlamaForCausalLM(config).save_pretrained(folder)  # type: ignore[no-untyped-call]
     tokenizer.save_pretrained(folder)
 
 
