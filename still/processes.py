@@ -21,12 +21,11 @@ _GUARD = "import sys; from still.embedded.parent import die_with_parent; from st
 _CODE = _GUARD + "die_with_parent(int(sys.argv[1])); sys.exit(main(sys.argv[2:]))"
 
 
-def child_of(process: Process, folder: Path, parent_pid: int, options: Mapping[str, str] | None = None) -> Child:
-    """One process as a child that ends when its parent does, even by kill -9."""
-    words = [word for name, value in (options or {}).items() for word in (f"--{name}", value)]
+def child_of(process: Process, folder: Path, parent_pid: int, env: Mapping[str, str] | None = None) -> Child:
+    """One process as a child that ends when its parent does, even by kill -9; `env` adds to the environment."""
     return Child(
         name=process,
-        argv=(sys.executable, "-c", _CODE, str(parent_pid), process, *words),
-        env={"STILL_FOLDER": str(folder)},
+        argv=(sys.executable, "-c", _CODE, str(parent_pid), process),
+        env={**(env or {}), "STILL_FOLDER": str(folder)},
         ready=partial(is_ready, folder, process),
     )

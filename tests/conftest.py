@@ -1,3 +1,15 @@
-"""Fixtures for every test; the embedded stack starts only when a test asks for it."""
+"""What every test has: the embedded stack's fixtures, and logs that no test before it has redirected."""
+
+from collections.abc import Iterator
+
+import pytest
+import structlog
 
 pytest_plugins = ["tests.stack"]
+
+
+@pytest.fixture(autouse=True)
+def _default_logs() -> Iterator[None]:
+    """Commands configure logs on the standard error of their moment, which a captured test takes away with it."""
+    yield
+    structlog.reset_defaults()

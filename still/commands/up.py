@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -45,10 +46,12 @@ def up(
         raise UserError(str(error)) from None
 
 
-def start_processes(running: EmbeddedStack, folder: Path, processes: tuple[Process, ...]) -> None:
+def start_processes(
+    running: EmbeddedStack, folder: Path, processes: tuple[Process, ...], env: Mapping[str, str] | None = None
+) -> None:
     """Make topics and tables, restore the model events, then start our processes; returns when all are ready."""
     prepare(load(folder=folder))
-    running.start_more([child_of(process, folder.absolute(), os.getpid()) for process in processes])
+    running.start_more([child_of(process, folder.absolute(), os.getpid(), env) for process in processes])
 
 
 def stop_event() -> threading.Event:
