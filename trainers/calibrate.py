@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import beta
 
 from schemas.records import Routing
+from trainers.evaluate import Evaluation, wrong
 
 COVERAGES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.5, 0.4, 0.3)
 """Declared before any data is seen, from the most wanted down."""
@@ -43,6 +44,15 @@ def certify(
         if answered and upper_bound(int(errors[answered - 1]), answered, delta / len(COVERAGES)) <= alpha:
             return Routing(1.0, float(confidence[order][answered - 1]), alpha, delta, answered / len(order))
     return Routing(1.0, None, alpha, delta, None)
+
+
+def routing_of(evaluation: Evaluation) -> Routing | None:
+    """The routing that a development evaluation certifies; None where answers are not right or wrong, as for a loss."""
+    if evaluation.metric == "token_loss":
+        return None
+    surety = {answer.item_id: answer.confidence for answer in evaluation.predictions}
+    confidence = np.array([surety[item_id] or 0.0 for item_id in evaluation.item_ids], dtype=np.float64)
+    return certify(confidence, ~wrong(evaluation.metric, evaluation.per_item))
 
 
 def upper_bound(errors: int, n: int, delta: float) -> float:

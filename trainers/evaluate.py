@@ -110,17 +110,18 @@ def figure(metric: MetricName, counts: Array, items: Sequence[Item]) -> Measured
 
 def slices(metric: MetricName, counts: Array, items: Sequence[Item]) -> list[dict[str, Any]]:
     """Per bucket: items, value, and errors (items not fully right; for a loss, items above the median)."""
-    wrong = _wrong(metric, counts)
+    missed = wrong(metric, counts)
     places = defaultdict(list)
     for place, item in enumerate(items):
         places[item.bucket].append(place)
     return [
-        {"bucket": bucket, "n": len(at), "value": value_of(metric, counts[at]), "errors": int(wrong[at].sum())}
+        {"bucket": bucket, "n": len(at), "value": value_of(metric, counts[at]), "errors": int(missed[at].sum())}
         for bucket, at in sorted(places.items())
     ]
 
 
-def _wrong(metric: MetricName, counts: Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def wrong(metric: MetricName, counts: Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which items [n] are not fully right; for a loss, which lie above the median."""
     if not len(counts):
         return np.zeros(0, dtype=bool)
     if not MEASURES[metric].higher_is_better:

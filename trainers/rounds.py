@@ -17,6 +17,7 @@ from schemas.adapters import fold
 from schemas.ids import stable_id
 from schemas.records import Gate, Metric, ModelEvent
 from trainers.batches import Batch, Policy, write_batch
+from trainers.calibrate import routing_of
 from trainers.cards import write_card
 from trainers.compose import compose
 from trainers.errors import NothingToLearn
@@ -152,6 +153,7 @@ class Run:
                 event,
                 metrics=_metrics(candidate, other, "probe" if self._champion is None else "champion", made),
                 slices=candidate.slices,
+                routing=routing_of(made.development),
                 lineage={**event.lineage, "warm_from": warm.adapter if warm else None},
             )
             write_card(stage / ADAPTER, event, batch.summary())
