@@ -17,7 +17,7 @@ setup: .venv/.done ## Make the virtual environment with all packages, pinned
 	@touch $@
 
 demo: setup ## Simulated customers to trained adapters, on this machine
-	@$(BIN)/still demo
+	@STILL_THREADS=2 OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=0 $(BIN)/still demo
 
 test: setup ## All tests except the slow ones
 	$(BIN)/pytest -q -m "not slow"

@@ -29,7 +29,7 @@ from trainers.service import TrainerService
 from trainers.tracks import load_track
 
 ROUNDS = 2
-AMOUNT = traffic.Amount(conversations=300, benchmark=100)
+AMOUNT = traffic.Amount(conversations=260, benchmark=80)
 QUESTION = "hi, I would like to send back the lamp I bought last week"
 _NEXT = {
     "make up": "keep the stack running; then, in another terminal:",
