@@ -51,11 +51,11 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter for each option
     settings = load()
     with explained():
         if data is None:
-            track = track_for(task, label_set, None)
+            track = track_for(task, label_set, None, settings.tracks)
             items = _benchmark(settings, track)
         else:
             with labelled_file(data, form, label_set) as file:
-                track = track_for(task, label_set, file)
+                track = track_for(task, label_set, file, settings.tracks)
                 items = _of_file(file, track, split)
         event = _version(settings, track, adapter)
         measured = _measure(settings, event, track, items)

@@ -66,7 +66,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 def _from_store(settings: Settings, task: str, label_set: str | None, limits: tuple[int | None, float]) -> Report:
 
-    track = track_for(task, label_set, None)
+    track = track_for(task, label_set, None, settings.tracks)
     with bar() as shown:
         return service(settings, (track,), Event(), shown, limits[0]).train(track, wait_s=limits[1])
 
@@ -83,7 +83,7 @@ def _from_file(
     kafka = LaterAnnouncer(KafkaAnnouncer(settings.bootstrap_servers, topic, SHORT_S))
     out, folder = publisher(settings, kafka), settings.folder / "trainer"
     with labelled_file(*source, label_set) as file, bar() as shown:
-        track = track_for(task, label_set, file)
+        track = track_for(task, label_set, file, settings.tracks)
         pool = pool_of(file, source[0], track)
         with only_trainer(folder, limits[1]):
             out.heal()

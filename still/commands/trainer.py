@@ -35,7 +35,7 @@ def trainer(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with explained():
-        known = load_tracks(tracks)
+        known = load_tracks(tracks or settings.tracks)
         chosen = tuple(track for task, track in known.items() if task in _names(tasks, list(known)))
         watching = service(settings, chosen, stop, lambda _what, _share: None)
         announce(settings.folder, "trainer")

