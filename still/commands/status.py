@@ -51,12 +51,13 @@ def collect(settings: Settings) -> dict[str, Any]:
     """Processes, lags and rows; what cannot be known is null with the reason beside it."""
     return {
         "processes": _processes(settings),
-        "lag": [asdict(lag) for lag in lags(settings.bootstrap_servers, _groups(settings))],
+        "lag": [asdict(lag) for lag in lags(settings.bootstrap_servers, groups(settings))],
         "rows": _rows(settings),
     }
 
 
-def _groups(settings: Settings) -> dict[str, tuple[str, ...]]:
+def groups(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """The consumer groups of ours, and the topics that each of them reads."""
     prefix = settings.topic_prefix
     landed = tuple(prefix + name for name in catalog.topics() if name in by_topic())
     return {WORKER: tuple(prefix + name for name in _WORKER_TOPICS), SINK: landed}

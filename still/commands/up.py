@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +20,10 @@ from still.errors import UserError
 from still.processes import PROCESSES, Process, child_of
 from still.settings import load
 from still.setup import prepare
+
+log = structlog.get_logger(__name__)
+
+_LOOK_S = 0.5
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +45,7 @@ def up(
         with embedded_stack(settings.folder, Ports(broker_port, clickhouse_port)) as running:
             start_processes(running, settings.folder, processes)
             _show(running)
-            stopping.wait()
+            _watch(running, settings.folder, stopping)
             Console(stderr=True).print("stopping: what is on its way lands first …")
     except EmbeddedError as error:
         raise UserError(str(error)) from None
@@ -52,6 +57,22 @@ def start_processes(
     """Make topics and tables, restore the model events, then start our processes; returns when all are ready."""
     prepare(load(folder=folder))
     running.start_more([child_of(process, folder.absolute(), os.getpid(), env) for process in processes])
+
+
+def _watch(running: EmbeddedStack, folder: Path, stopping: threading.Event) -> None:
+    """Wait for the stop; a broker that crashed comes back empty, under another cluster id, and needs its topics."""
+    cluster = running.stack.cluster_id
+    while not stopping.wait(_LOOK_S):
+        if running.stack.cluster_id != cluster:
+            cluster = running.stack.cluster_id
+            prepared = prepare(load(folder=folder))
+            log.error(
+                "broker_came_back_empty",
+                cluster=cluster,
+                topics_made=len(prepared.topics),
+                model_events_restored=prepared.restored,
+                lost="events that were not in ClickHouse yet; publish them again",
+            )
 
 
 def stop_event() -> threading.Event:
