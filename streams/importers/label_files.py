@@ -38,7 +38,9 @@ def read_labelled(file: Path) -> Iterator[Line | ImportFault]:
 def read_banking77(file: Path) -> Iterator[Line | ImportFault]:
     """BANKING77: CSV `text,category`."""
     for number, row in _rows(file, ("text", "category")):
-        yield Line(number, {"task": "intent", "id": f"banking77-{number}", "text": row["text"], "target": row["category"]})
+        yield Line(
+            number, {"task": "intent", "id": f"banking77-{number}", "text": row["text"], "target": row["category"]}
+        )
 
 
 def read_davidson(file: Path) -> Iterator[Line | ImportFault]:
