@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -128,7 +129,8 @@ def _answer(settings: Settings, bars: Progress) -> None:
         return
     task = "intent" if "intent" in promoted else promoted[0]
     argv = [sys.executable, "-m", "still", "predict", "--task", task, QUESTION]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    here = {**os.environ, "STILL_FOLDER": str(settings.folder.absolute())}
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=here)
     bars.console.print(f"another process subscribes and answers {QUESTION!r}:", highlight=False)
     bars.console.print(f"  {(done.stdout or done.stderr).strip()}", highlight=False)
 
