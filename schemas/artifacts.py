@@ -47,12 +47,13 @@ def verify(folder: Path, sha256: str | None = None) -> Sealed:
         raise DamagedArtifact(f"{folder.name}: {MANIFEST} has sha256 {digest}, announced was {sha256}; fetch it again")
     listed = read_manifest((folder / MANIFEST).read_bytes(), folder.name)
     present = set(_files_of(folder))
-    if present != listed.keys():
-        odd = sorted(present ^ listed.keys())
-        raise DamagedArtifact(f"{folder.name}: {', '.join(odd)} missing or not listed in {MANIFEST}")
+    if missing := sorted(listed.keys() - present):
+        raise DamagedArtifact(f"{folder.name} lacks {', '.join(missing)}; fetch it again")
+    if odd := sorted(present - listed.keys()):
+        raise DamagedArtifact(f"{folder.name} holds {', '.join(odd)}, which the manifest does not list")
     for name, described in listed.items():
         if (actual := _describe(folder / name)) != described:
-            raise DamagedArtifact(f"{folder.name}: {name} is {actual}, {MANIFEST} says {described}")
+            raise DamagedArtifact(f"{folder.name}: {name} is {actual}, not what the manifest says: {described}")
     return _sealed(folder, listed)
 
 

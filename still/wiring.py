@@ -26,6 +26,6 @@ def registry(settings: Settings) -> Registry:
     return open_registry(settings.registry_uri)
 
 
-def announcer(settings: Settings) -> KafkaAnnouncer:
-    """Where model events are announced."""
-    return KafkaAnnouncer(settings.bootstrap_servers, f"{settings.topic_prefix}model.events")
+def announcer(settings: Settings, timeout_s: float = 30.0) -> KafkaAnnouncer:
+    """Where model events are announced; `timeout_s` bounds the wait for a broker that is away."""
+    return KafkaAnnouncer(settings.bootstrap_servers, f"{settings.topic_prefix}model.events", timeout_s)

@@ -27,10 +27,23 @@ def publish_all(
     under_way: deque[Pending | ImportFault | ProduceError] = deque()
     for item in items:
         under_way.append(_begin(publisher, item))
-        if len(under_way) > MAX_UNDER_WAY:
+        # What is settled is told at once: a slow source must not hide a failure behind events still to come.
+        while under_way and (len(under_way) > MAX_UNDER_WAY or _is_settled(under_way[0])):
             yield _finish(under_way.popleft())
     while under_way:
         yield _finish(under_way.popleft())
+
+
+def publish_each(publisher: Publisher, events: Iterable[ConversationEvent]) -> Iterator[Receipt]:
+    """A receipt for each event.
+
+    Raises:
+        ProduceError: the first event that is not confirmed; what has no receipt may be published again.
+    """
+    for answer in publish_all(publisher, events):
+        if not isinstance(answer, Receipt):
+            raise answer
+        yield answer
 
 
 def _begin(publisher: Publisher, item: ConversationEvent | ImportFault) -> Pending | ImportFault | ProduceError:
@@ -40,6 +53,10 @@ def _begin(publisher: Publisher, item: ConversationEvent | ImportFault) -> Pendi
         return item, publisher.begin(item)
     except EventTooLarge as error:
         return error
+
+
+def _is_settled(pending: Pending | ImportFault | ProduceError) -> bool:
+    return isinstance(pending, (ImportFault, ProduceError)) or pending[1].done()
 
 
 def _finish(pending: Pending | ImportFault | ProduceError) -> Receipt | ImportFault | ProduceError:

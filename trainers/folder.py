@@ -6,7 +6,6 @@ beside them; manifest.json lists the sha256 of each file, and its own sha256 is 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from schemas import artifacts
+from schemas.errors import DamagedArtifact
 from trainers.adapter import WEIGHTS
 from trainers.bases.load import Base
 from trainers.errors import AdapterMismatch, InvalidTrack
@@ -25,7 +26,6 @@ from trainers.tracks import Track, track_of
 
 HEAD = "head.safetensors"
 CARD = "still.json"
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,8 @@ def save_adapter(base: Base, adapter: str, head: Head, track: Track, folder: Pat
 
 def seal(folder: Path) -> AdapterFiles:
     """Writes manifest.json over every other file of the folder; call it again after adding a file (a model card)."""
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != MANIFEST)
-    entries = {path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in files}
-    _write_json(folder / MANIFEST, {"format": 1, "files": entries})
-    size = sum(path.stat().st_size for path in folder.iterdir())
-    return AdapterFiles(folder, _sha256(folder / MANIFEST), size)
+    sealed = artifacts.seal(folder)
+    return AdapterFiles(folder, sealed.sha256, sealed.bytes)
 
 
 def check(folder: Path) -> str:
@@ -84,18 +81,10 @@ def check(folder: Path) -> str:
     Raises:
         AdapterMismatch: a file is missing, changed, or not listed.
     """
-    listed = _read_json(folder / MANIFEST).get("files")
-    if not isinstance(listed, dict):
-        raise AdapterMismatch(f"{folder / MANIFEST} lists no files")
-    for name, entry in listed.items():
-        path = folder / name
-        if Path(name).name != name or not path.is_file():
-            raise AdapterMismatch(f"{folder} lacks {name!r}; fetch it again")
-        if _sha256(path) != entry.get("sha256"):
-            raise AdapterMismatch(f"{path} is not what the manifest says; fetch it again")
-    if odd := {path.name for path in folder.iterdir()} - listed.keys() - {MANIFEST}:
-        raise AdapterMismatch(f"{folder} holds {min(odd)!r}, which the manifest does not list")
-    return _sha256(folder / MANIFEST)
+    try:
+        return artifacts.verify(folder).sha256
+    except DamagedArtifact as error:
+        raise AdapterMismatch(str(error)) from error
 
 
 def read_card(folder: Path) -> Card:
@@ -170,11 +159,6 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     except (OSError, SafetensorError) as error:
         raise AdapterMismatch(f"{folder / WEIGHTS} cannot be read: {error}") from error
     return weights
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_json(path: Path, value: Any) -> None:

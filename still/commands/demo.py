@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from schemas.records import TASKS, ModelEvent, Task
+from sinks.clickhouse.client import Client
 from still import wiring
 from still.commands.up import start_processes
 from still.demo import report, traffic
@@ -27,7 +27,7 @@ from still.errors import UserError
 from still.settings import Settings, load
 from still.training import explained, service
 from trainers.service import TrainerService
-from trainers.tracks import load_track
+from trainers.tracks import Track, load_tracks
 
 ROUNDS = 2
 AMOUNT = traffic.Amount(conversations=260, benchmark=80)
@@ -72,16 +72,19 @@ def _start(running: EmbeddedStack, folder: Path, bars: Progress) -> None:
 
 def _run(settings: Settings, amount: traffic.Amount, bars: Progress) -> None:
     client = wiring.clickhouse(settings)
-    _fill(settings, amount, bars)
-    for task in TASKS:
-        _learn(settings, task, bars)
+    _fill(settings, client, amount, bars)
+    told = _Told(bars)
+    # One trainer for all tracks: they share its resident bases.
+    tracks = tuple(load_tracks(settings.tracks).values())
+    trainer = service(settings, tracks, threading.Event(), told, ROUNDS)
+    for track in tracks:
+        _learn(trainer, track, told)
     _answer(settings, bars)
     bars.stop()
     report.show(Console(), client, report.learned(wiring.registry(settings).events()), _NEXT)
 
 
-def _fill(settings: Settings, amount: traffic.Amount, bars: Progress) -> None:
-    client = wiring.clickhouse(settings)
+def _fill(settings: Settings, client: Client, amount: traffic.Amount, bars: Progress) -> None:
     wanted = traffic.traffic_ids(amount.conversations)
     line = bars.add_task(f"{amount.conversations} conversations", total=1)
     if traffic.landed(client, wanted) != wanted:
@@ -93,32 +96,38 @@ def _fill(settings: Settings, amount: traffic.Amount, bars: Progress) -> None:
     bars.update(line, completed=1)
 
 
-def _learn(settings: Settings, task: Task, bars: Progress) -> None:
-    line = bars.add_task(task, total=ROUNDS)
-    track = load_track(task, settings.tracks)
-    trainer = service(settings, (track,), threading.Event(), _telling(bars, line, task), ROUNDS)
-    if not _is_trained(trainer, wiring.registry(settings).events(), task):
+def _learn(trainer: TrainerService, track: Track, told: _Told) -> None:
+    told.begin(track.task)
+    if not _is_trained(trainer, track):
         trainer.train(track, wait_s=60.0)
-    bars.update(line, completed=ROUNDS, description=task)
+    told.end()
 
 
-def _is_trained(trainer: TrainerService, events: list[ModelEvent], task: Task) -> bool:
+def _is_trained(trainer: TrainerService, track: Track) -> bool:
     """Whether a run has used everything that is there: a second demo re-uses its versions."""
-    marks = [event.lineage.get("watermark") for event in events if event.task == task and event.round == ROUNDS]
-    track = trainer.tracks[0]
-    return bool(marks) and trainer.store.freshness(task, track.label_set, str(marks[-1])).count == 0
+    events = trainer.publisher.registry.events()
+    marks = [event.lineage.get("watermark") for event in events if event.task == track.task and event.round == ROUNDS]
+    return bool(marks) and trainer.store.freshness(track.task, track.label_set, str(marks[-1])).count == 0
 
 
-class _telling:  # noqa: N801 - used like a function
-    """A progress for one track: whole rounds done, plus the share of the present one."""
+class _Told:
+    """A line for each track: whole rounds done, plus the share of the present one."""
 
-    def __init__(self, bars: Progress, line: TaskID, task: str) -> None:
-        self._bars, self._line, self._task = bars, line, task
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._line = TaskID(0)
+        self._task = ""
+
+    def begin(self, task: str) -> None:
+        self._task, self._line = task, self._bars.add_task(task, total=ROUNDS)
 
     def __call__(self, what: str, share: float) -> None:
         number = int(what.split()[1].rstrip(":")) if what.startswith("round ") else 1
         done = number - 1 + min(share, 0.95)
         self._bars.update(self._line, completed=done, description=f"{self._task}: {what}")
+
+    def end(self) -> None:
+        self._bars.update(self._line, completed=ROUNDS, description=self._task)
 
 
 def _answer(settings: Settings, bars: Progress) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +19,7 @@ from schemas.codec import to_json
 from schemas.records import ConversationEvent
 from still.errors import UserError
 from still.settings import load
+from streams.bulk import publish_each
 from streams.errors import ProduceError
 from streams.publisher import Publisher
 from streams.simulate.benchmark import ground_truth
@@ -29,8 +28,6 @@ from streams.simulate.settings import SimulateSettings
 from streams.simulate.simulate import simulate as events
 
 Event = TypeVar("Event")
-
-_UNDER_WAY = 5_000
 
 
 def register(app: typer.Typer) -> None:
@@ -74,20 +71,14 @@ def _settings(conversations: int, start: datetime | None, languages: str, *, who
 
 
 def _publish(settings: SimulateSettings, seed: int, rate: float | None) -> dict[str, int]:
-    """Send the events and wait for every confirmation; at most `_UNDER_WAY` are unconfirmed at a time."""
+    """Send the events and wait for every confirmation."""
     place = load()
-    waiting: deque[Future[Any]] = deque()
+    shown = _paced(_progress(events(settings, seed), settings.conversations, _begins), rate)
     confirmed = 0
     try:
         with Publisher(place.bootstrap_servers, topic_prefix=place.topic_prefix) as publisher:
             publisher.check()
-            for event in _paced(_progress(events(settings, seed), settings.conversations, _begins), rate):
-                waiting.append(publisher.begin(event))
-                while len(waiting) > _UNDER_WAY or (waiting and waiting[0].done()):
-                    waiting.popleft().result()
-                    confirmed += 1
-            for future in waiting:
-                future.result()
+            for _ in publish_each(publisher, shown):
                 confirmed += 1
     except ProduceError as error:
         raise UserError(f"{confirmed} events were published, then: {error}; is the stack up? (`still up`)") from None

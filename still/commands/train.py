@@ -11,7 +11,7 @@ import orjson
 import typer
 from rich.table import Table
 
-from sinks.model_events import KafkaAnnouncer
+from still import wiring
 from still.output import console, number
 from still.settings import Settings, load
 from still.training import (
@@ -65,7 +65,6 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 
 def _from_store(settings: Settings, task: str, label_set: str | None, limits: tuple[int | None, float]) -> Report:
-
     track = track_for(task, label_set, None, settings.tracks)
     with bar() as shown:
         return service(settings, (track,), Event(), shown, limits[0]).train(track, wait_s=limits[1])
@@ -78,9 +77,7 @@ def _from_file(
     limits: tuple[int | None, float],
     source: tuple[Path, str],
 ) -> Report:
-
-    topic = f"{settings.topic_prefix}model.events"
-    kafka = LaterAnnouncer(KafkaAnnouncer(settings.bootstrap_servers, topic, SHORT_S))
+    kafka = LaterAnnouncer(wiring.announcer(settings, SHORT_S))
     out, folder = publisher(settings, kafka), settings.folder / "trainer"
     with labelled_file(*source, label_set) as file, bar() as shown:
         track = track_for(task, label_set, file, settings.tracks)

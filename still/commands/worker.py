@@ -15,7 +15,7 @@ from still.settings import load
 from streams.errors import StreamError
 from streams.settings import AssembleSettings, DistillSettings, RedactSettings
 from streams.worker import run
-from streams.worker_settings import WorkerSettings
+from streams.worker_settings import GROUP, WorkerSettings
 from trainers.errors import TrainerError
 from trainers.tracks import load_tracks
 
@@ -30,7 +30,7 @@ def worker(
     instance: Annotated[
         str, typer.Option(help="Name of this worker in its group; one that restarts under it keeps its partitions")
     ] = "worker-1",
-    group: Annotated[str, typer.Option(help="Consumer group that shares the partitions")] = "still.worker",
+    group: Annotated[str, typer.Option(help="Consumer group that shares the partitions")] = GROUP,
     metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics on this loopback port")] = None,
 ) -> None:
     """Assemble events into conversations, and distill these into scores and training examples."""

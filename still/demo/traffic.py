@@ -17,6 +17,7 @@ from still.capture import open_publisher
 from still.errors import UserError
 from still.labels import Overrides, import_labels
 from still.settings import Settings
+from streams.bulk import publish_each
 from streams.simulate.benchmark import ground_truth
 from streams.simulate.settings import SimulateSettings
 from streams.simulate.simulate import simulate
@@ -43,9 +44,8 @@ def publish_traffic(settings: Settings, amount: int, tell: Tell) -> set[str]:
     """Publish the contacts' events as an agent service would; the ids of the conversations."""
     told: set[str] = set()
     with open_publisher(settings) as publisher:
-        for event in simulate(SimulateSettings(START_US, amount), TRAFFIC_SEED):
-            publisher.begin(event)
-            told.add(event.conversation_id)
+        for receipt in publish_each(publisher, simulate(SimulateSettings(START_US, amount), TRAFFIC_SEED)):
+            told.add(receipt.conversation_id)
             tell(len(told) / amount)
     return told
 

@@ -34,7 +34,8 @@ def test_a_leak_is_refused_with_counts_and_examples(near: TrainingTrace, told: s
 
 def test_unknown_customers_are_nobody() -> None:
     """Two items without a customer share none."""
-    seal("v1", "cards", [replace(ITEMS[0], customer_hash=None)], [replace(FAR, customer_hash=None)])
+    sealed = seal("v1", "cards", [replace(ITEMS[0], customer_hash=None)], [replace(FAR, customer_hash=None)])
+    assert sealed.items == 1
 
 
 def test_an_empty_benchmark_is_no_benchmark() -> None:
