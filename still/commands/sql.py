@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -27,6 +28,9 @@ from sinks.errors import SinkError, Temporary
 from still.errors import UserError
 from still.settings import Settings, load
 from still.wiring import clickhouse
+
+WIDEST = 10_000
+"""Columns; no table that anyone reads is wider."""
 
 
 def register(app: typer.Typer) -> None:
@@ -113,9 +117,29 @@ def _print_csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def _print_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table whose every value is whole: in a pipe as wide as it takes, on a narrow terminal one line a value."""
     table = Table(*names, box=None)
     for row in rows:
-        table.add_row(*(Text("null", style="dim") if value is None else Text(str(value)) for value in row))
+        table.add_row(*map(_shown, row))
     console = Console()
-    console.print(table)
+    needed = Measurement.get(console, console.options.update(width=WIDEST), table).maximum
+    if not console.is_terminal:
+        console.width = max(console.width, needed)
+    if needed <= console.width:
+        console.print(table)
+    else:
+        for number, row in enumerate(rows, 1):
+            console.print(_record(number, names, row))
     console.print(f"[dim]{len(rows)} rows[/dim]")
+
+
+def _record(number: int, names: Sequence[str], row: Sequence[Any]) -> Table:
+    """One row from top to bottom."""
+    record = Table(f"row {number}", "", box=None)
+    for name, value in zip(names, row, strict=True):
+        record.add_row(Text(name, style="dim"), _shown(value))
+    return record
+
+
+def _shown(value: Any) -> Text:
+    return Text("null", style="dim") if value is None else Text(str(value))

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.text import Text
 
 from still.__main__ import main
 from still.embedded.stack import Ports, Stack, running_stack
@@ -24,6 +25,34 @@ def test_parameters_and_formats(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out) == {"next": 5}
     assert main(["sql", "SELECT 'a,b' AS x, NULL AS y", "--csv"]) == 0
     assert capsys.readouterr().out.splitlines() == ["x,y", '"a,b",']
+
+
+@pytest.mark.usefixtures("running")
+def test_a_wide_result_is_whole_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    """No value is cut where another program reads."""
+    assert main(["sql", "SELECT repeat('x', 150) AS long_name, repeat('y', 150) AS another_long_name"]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[0].split() == ["long_name", "another_long_name"]
+    assert out.splitlines()[1].split() == ["x" * 150, "y" * 150]
+
+
+@pytest.mark.usefixtures("running")
+def test_a_narrow_terminal_shows_one_line_a_value(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that does not fit is shown from top to bottom, with whole names."""
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "60")
+    assert (
+        main(["sql", "SELECT 1 AS certainly_a_long_name, 2 AS certainly_another_long_name, NULL AS the_third_one"]) == 0
+    )
+    lines = Text.from_ansi(capsys.readouterr().out).plain.splitlines()
+    assert [line.split() for line in lines[1:4]] == [
+        ["certainly_a_long_name", "1"],
+        ["certainly_another_long_name", "2"],
+        ["the_third_one", "null"],
+    ]
 
 
 @pytest.mark.usefixtures("running")
