@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-pytest_plugins = ["tests.stack"]
+pytest_plugins = ["tests.stack", "tests.apache"]
 
 
 @pytest.fixture(autouse=True)

@@ -23,6 +23,8 @@ from still.embedded.ports import LOOPBACK, choose_port
 START_SECONDS = 60.0
 _CONTROLLER_PORT = 19093
 _HEAP = "-Xmx1g"
+_LOG_LEVEL = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+_FORMATTED = "formatted"
 
 _PROPERTIES = """\
 process.roles=broker,controller
@@ -66,16 +68,23 @@ def prepare(port: int, folder: Path) -> tuple[str, ...]:
         MissingPartError: no Java or no jars.
         ChildFailedError: the folder cannot be formatted.
     """
-    classes = f"{fetched_jars(folder)}/*"
+    classes = f"{fetched_jars()}/*"
     properties = folder / "server.properties"
     values = {"host": LOOPBACK, "port": port, "controller": choose_port(_CONTROLLER_PORT), "data": folder / "data"}
     properties.write_text(_PROPERTIES.format(**values), encoding="ascii")
-    tool = (java(), "-cp", classes, "kafka.tools.StorageTool", "format", "--ignore-formatted")
+    if not (folder / _FORMATTED).exists():
+        _format(folder, classes, properties)
+    return (java(), _HEAP, _LOG_LEVEL, "-cp", classes, "kafka.Kafka", str(properties))
+
+
+def _format(folder: Path, classes: str, properties: Path) -> None:
+    """Once per folder: a start of Java saved at every later one."""
+    tool = (java(), _LOG_LEVEL, "-cp", classes, "kafka.tools.StorageTool", "format", "--ignore-formatted")
     argv = (*tool, "-t", _cluster_id(folder / "cluster.id"), "-c", str(properties))
     done = subprocess.run(argv, capture_output=True, text=True, timeout=START_SECONDS, check=False)
     if done.returncode:
         raise ChildFailedError(f"Apache Kafka cannot format {folder / 'data'}: {done.stderr.strip()[-300:]}")
-    return (java(), _HEAP, "-cp", classes, "kafka.Kafka", str(properties))
+    (folder / _FORMATTED).touch()
 
 
 def _cluster_id(file: Path) -> str:
