@@ -14,7 +14,8 @@ ARG EXTRAS=""
 RUN uv venv /venv && uv pip install --python /venv/bin/python --constraint constraints.txt ".${EXTRAS:+[$EXTRAS]}"
 
 FROM python:3.11-slim
-RUN useradd --create-home --uid 10001 still && install -d -o still /data
+# A named volume takes the owner of the folder that it covers: these two must be the user's before it is mounted.
+RUN useradd --create-home --uid 10001 still && install -d -o still /data /registry
 COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 STILL_FOLDER=/data
 USER still

@@ -54,6 +54,14 @@ def test_volumes_and_mounts_exist() -> None:
             assert (ROOT / source).exists() if source.startswith(".") else source in COMPOSE["volumes"]
 
 
+def test_our_volumes_belong_to_our_user() -> None:
+    """Each folder that a volume of ours covers is made for the image's user, who could not write it otherwise."""
+    made = re.search(r"install -d -o still (.+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    assert made is not None
+    mounted = {mount.split(":")[1] for service in OURS.values() for mount in service.get("volumes", [])}
+    assert mounted <= set(made[1].split())
+
+
 def test_no_secret_is_written_down() -> None:
     """Passwords and keys come from the environment and are required there."""
     for line in TEXT.splitlines():
