@@ -6,7 +6,7 @@ Every reader reads the whole topic for itself, without a consumer group: the sta
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -39,13 +39,20 @@ class RecordedEvents:
 
 
 class KafkaEvents:
-    """The topic of model events on one cluster; close it after use."""
+    """The topic of model events on one cluster; close it after use. `kafka` are further client settings (TLS, SASL)."""
 
-    def __init__(self, bootstrap_servers: str, topic: str = "model.events", timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        topic: str = "model.events",
+        timeout_s: float = 10.0,
+        kafka: Mapping[str, str] | None = None,
+    ) -> None:
         self._where = f"{topic} at {bootstrap_servers}"
         self._topic, self._timeout_s = topic, timeout_s
         self._consumer = Consumer(
             {
+                **(kafka or {}),
                 "bootstrap.servers": bootstrap_servers,
                 "group.id": f"still-subscriber-{uuid4().hex}",
                 "enable.auto.commit": False,

@@ -6,8 +6,9 @@ that whoever heals after a crash announces exactly what is missing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -23,11 +24,12 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class KafkaAnnouncer:
-    """Announces model events on one topic of one cluster."""
+    """Announces model events on one topic of one cluster; `kafka` are further settings of the clients (TLS, SASL)."""
 
     bootstrap_servers: str
     topic: str = "model.events"
     timeout_s: float = 30.0
+    kafka: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def announce(self, event: ModelEvent) -> None:
         """Write one event and wait for the broker's confirmation.
@@ -35,7 +37,7 @@ class KafkaAnnouncer:
         Raises:
             BrokerUnavailable: no confirmation came in time.
         """
-        producer = Producer({"bootstrap.servers": self.bootstrap_servers, "acks": "all", "enable.idempotence": True})
+        producer = Producer({**self._where(), "acks": "all", "enable.idempotence": True})
         failures: list[str] = []
         producer.produce(self.topic, encode(event), event.adapter, on_delivery=_collect(failures))
         if producer.flush(self.timeout_s) or failures:
@@ -50,8 +52,11 @@ class KafkaAnnouncer:
         """
         return {event.event_id for event in self._held()}
 
+    def _where(self) -> dict[str, Any]:
+        return {**self.kafka, "bootstrap.servers": self.bootstrap_servers}
+
     def _held(self) -> Iterator[ModelEvent]:
-        settings = {"bootstrap.servers": self.bootstrap_servers, "group.id": f"still-{uuid4().hex}"}
+        settings = {**self._where(), "group.id": f"still-{uuid4().hex}"}
         consumer = Consumer({**settings, "enable.auto.commit": False, "enable.partition.eof": True})
         try:
             partitions = consumer.list_topics(self.topic, timeout=self.timeout_s).topics[self.topic].partitions

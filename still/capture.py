@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from confluent_kafka.admin import AdminClient
-
 from schemas.errors import SchemaError
+from still import kafka
 from still.errors import UserError
 from still.settings import Settings
 from streams.errors import StreamError
-from streams.produce import Producer, ProduceSettings
+from streams.produce import Producer
 from streams.publisher import Publisher
 from streams.topics import ensure_topics
-
-CHECK_S = 5.0
 
 
 @contextmanager
@@ -25,8 +22,8 @@ def open_publisher(settings: Settings) -> Iterator[Publisher]:
     Raises:
         UserError: it does not, or went away while publishing.
     """
-    with reported(), Publisher(settings.bootstrap_servers, topic_prefix=settings.topic_prefix) as publisher:
-        publisher.check(CHECK_S)
+    kafka.reach(settings)
+    with reported(), Publisher(kafka.produce_settings(settings), topic_prefix=settings.topic_prefix) as publisher:
         _make_topics(settings)
         yield publisher
 
@@ -34,10 +31,10 @@ def open_publisher(settings: Settings) -> Iterator[Publisher]:
 @contextmanager
 def open_producer(settings: Settings) -> Iterator[Producer]:
     """The same for records that are no events."""
+    kafka.reach(settings)
     with reported():
-        producer = Producer(ProduceSettings(settings.bootstrap_servers))
+        producer = Producer(kafka.produce_settings(settings))
         try:
-            producer.check(CHECK_S)
             _make_topics(settings)
             yield producer
         finally:
@@ -54,5 +51,4 @@ def reported() -> Iterator[None]:
 
 
 def _make_topics(settings: Settings) -> None:
-    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 0})
-    ensure_topics(admin, settings.topic_prefix, settings.partitions, settings.replication)
+    ensure_topics(kafka.admin(settings), settings.topic_prefix, settings.partitions, settings.replication)

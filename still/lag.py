@@ -31,13 +31,15 @@ class Lag:
     behind: int | None
 
 
-def lags(bootstrap_servers: str, groups: Mapping[str, Sequence[str]]) -> list[Lag]:
-    """The lag of each group on each of its topics that exist.
+def lags(
+    bootstrap_servers: str, groups: Mapping[str, Sequence[str]], kafka: Mapping[str, str] | None = None
+) -> list[Lag]:
+    """The lag of each group on each of its topics that exist; `kafka` are further client settings (TLS, SASL).
 
     Raises:
         UserError: the broker is not there.
     """
-    options: dict[str, str | int | float | bool] = {"bootstrap.servers": bootstrap_servers, "log_level": 0}
+    options: dict[str, Any] = {**(kafka or {}), "bootstrap.servers": bootstrap_servers, "log_level": 0}
     try:
         ends = _ends(options, {topic for topics in groups.values() for topic in topics})
         admin = AdminClient(options)

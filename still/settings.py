@@ -10,23 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from still.embedded.errors import StackNotRunningError
 from still.embedded.stack import Stack, read_stack
 from still.errors import UserError
+from still.security import Security, check
 
 
-class Settings(BaseSettings):
+class Settings(Security):
     """Settings that several processes share; each field can be set as `STILL_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="STILL_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="STILL_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     folder: Path = Field(default=Path(".still"), description="Embedded data, registry, secrets")
     bootstrap_servers: str = Field(default="127.0.0.1:19092", description="Kafka, host:port[,host:port]")
     clickhouse_url: str = Field(default="http://127.0.0.1:18123", description="ClickHouse's HTTP interface")
-    clickhouse_user: str = Field(default="default")
-    clickhouse_password: SecretStr = Field(default=SecretStr(""))
     database: str = Field(default="stillstream", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     topic_prefix: str = Field(default="", description="Put before every topic's name")
     partitions: int = Field(default=4, ge=1, description="Of conversation-keyed topics; fixed for life")
@@ -62,15 +61,23 @@ def load(**overrides: Any) -> Settings:
     """
     try:
         plain = Settings(**overrides)
-        return Settings(**_of_stack(read_stack(plain.folder), plain), **overrides)
+        return checked(Settings(**_of_stack(read_stack(plain.folder), plain), **overrides))
     except StackNotRunningError:
-        return plain
+        return checked(plain)
     except OSError as error:
         raise UserError(f"STILL_FOLDER={plain.folder} cannot be used: {error.strerror}; name another folder") from None
     except ValidationError as error:
         first = error.errors()[0]
         name = "STILL_" + "_".join(map(str, first["loc"])).upper()
         raise UserError(f"{name}={first['input']!r}: {first['msg']}; mend it and try again") from None
+
+
+def checked(settings: Settings) -> Settings:
+    """The same settings, if they fit each other; raises UserError."""
+    check(
+        settings, {f"STILL_{name.upper()}": getattr(settings, name) for name in ("clickhouse_url", "schema_registry")}
+    )
+    return settings
 
 
 def _of_stack(stack: Stack, plain: Settings) -> dict[str, Any]:

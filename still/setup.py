@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from confluent_kafka.admin import AdminClient
-
 from sinks.clickhouse.ddl import statements
 from sinks.errors import SinkError
-from still import wiring
+from still import kafka, wiring
 from still.errors import UserError
 from still.settings import Settings
 from streams.errors import StreamError
@@ -31,8 +29,8 @@ def prepare(settings: Settings) -> Prepared:
         UserError: broker, ClickHouse or registry is not there, or is not as it must be.
     """
     try:
-        admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 0})
-        topics = ensure_topics(admin, settings.topic_prefix, settings.partitions, settings.replication)
+        kafka.reach(settings)
+        topics = ensure_topics(kafka.admin(settings), settings.topic_prefix, settings.partitions, settings.replication)
         made = _make_tables(settings)
         restored = wiring.registry(settings).restore(wiring.announcer(settings))
     except (StreamError, SinkError) as error:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from sinks.clickhouse.client import Client, connect
+from sinks.clickhouse.client import Client, Login, connect
 from sinks.clickhouse.settings import TableSettings
 from sinks.model_events import KafkaAnnouncer
 from sinks.registry import Registry, open_registry
+from still.security import kafka_options
 from still.settings import Settings
 
 
 def clickhouse(settings: Settings, *, wait_s: float = 0.0) -> Client:
     """The ClickHouse that the settings name; raises what `connect` raises."""
-    password = settings.clickhouse_password.get_secret_value()
-    user = settings.clickhouse_user
-    return connect(settings.clickhouse_url, settings.database, user=user, password=password, wait_s=wait_s)
+    login = Login(settings.clickhouse_user, settings.clickhouse_password.get_secret_value(), settings.clickhouse_ca)
+    return connect(settings.clickhouse_url, settings.database, login=login, wait_s=wait_s)
 
 
 def table_settings(settings: Settings) -> TableSettings:
@@ -28,4 +28,5 @@ def registry(settings: Settings) -> Registry:
 
 def announcer(settings: Settings, timeout_s: float = 30.0) -> KafkaAnnouncer:
     """Where model events are announced; `timeout_s` bounds the wait for a broker that is away."""
-    return KafkaAnnouncer(settings.bootstrap_servers, f"{settings.topic_prefix}model.events", timeout_s)
+    topic = f"{settings.topic_prefix}model.events"
+    return KafkaAnnouncer(settings.bootstrap_servers, topic, timeout_s, kafka_options(settings))

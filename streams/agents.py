@@ -12,17 +12,19 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import faust
 import structlog
+from faust.auth import SASLCredentials, SSLCredentials
 
 from streams.chunk import Chunk
 from streams.consumer import ChunkTransport
 from streams.metrics import Metrics
 from streams.stage import Stage
+from streams.tls import context_of
 from streams.worker_settings import WorkerSettings
 
 log = structlog.get_logger()
@@ -114,6 +116,7 @@ class _Worker(faust.Worker):
 def _options(settings: WorkerSettings) -> dict[str, Any]:
     return {
         "broker": "kafka://" + settings.bootstrap_servers.replace(",", ";kafka://"),
+        "broker_credentials": _credentials(settings.kafka_options),
         "datadir": settings.folder / "worker",
         "store": "memory://",
         "autodiscover": False,
@@ -131,6 +134,15 @@ def _options(settings: WorkerSettings) -> dict[str, Any]:
         "stream_wait_empty": True,
         "worker_redirect_stdouts": False,
     }
+
+
+def _credentials(options: Mapping[str, str]) -> SASLCredentials | SSLCredentials | None:
+    """The client's security settings in Faust's words; None = plain text without a login."""
+    context = context_of(options)
+    if mechanism := options.get("sasl.mechanism"):
+        user, password = options["sasl.username"], options["sasl.password"]
+        return SASLCredentials(username=user, password=password, ssl_context=context, mechanism=mechanism)
+    return None if context is None else SSLCredentials(context)
 
 
 def _follow_assignment(app: Any, runners: dict[str, Runner], ready: threading.Event) -> None:

@@ -10,7 +10,8 @@ import logging
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ from clickhouse_connect.driver.transform import NativeTransform
 from sinks.errors import LeaseLost, Misconfigured, QueryFailed, Rejected, SinkError, Temporary
 
 _TROUBLE = re.compile(r"\[Errno -?\d+\] ([\w ]+)")
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 # The driver logs what it raises; log or raise, never both.
 _DRIVER_LOG = "clickhouse_connect"
 
@@ -50,6 +52,18 @@ class Columns:
     def first(self) -> Sequence[Any]:
         """The first column."""
         return self.values[0] if self.values else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who we are, and the PEM file of the authority that an https server's certificate must come from.
+
+    `ca` None = the system's authorities.
+    """
+
+    user: str = "default"
+    password: str = field(default="", repr=False)
+    ca: Path | None = None
 
 
 class Client:
@@ -145,7 +159,7 @@ class Client:
         self._driver.close()
 
 
-def connect(url: str, database: str, *, user: str = "default", password: str = "", wait_s: float = 0.0) -> Client:
+def connect(url: str, database: str, *, login: Login | None = None, wait_s: float = 0.0) -> Client:
     """A client of the ClickHouse at `url` (http:// or https://); `database` need not exist yet.
 
     Raises:
@@ -159,7 +173,7 @@ def connect(url: str, database: str, *, user: str = "default", password: str = "
     deadline = time.monotonic() + wait_s
     while True:
         try:
-            return Client(_driver(url, user, password), database)
+            return Client(_driver(url, login or Login()), database)
         except exceptions.Error as error:
             failed = _sorted(error, refused=Misconfigured)
             if not isinstance(failed, Temporary) or time.monotonic() >= deadline:
@@ -167,11 +181,11 @@ def connect(url: str, database: str, *, user: str = "default", password: str = "
             time.sleep(0.1)
 
 
-def _driver(url: str, user: str, password: str) -> Driver:
+def _driver(url: str, login: Login) -> Driver:
     return clickhouse_connect.get_client(
         dsn=url,
-        username=user,
-        password=password,
+        username=login.user,
+        password=login.password,
         database="default",
         compress=COMPRESSION,
         connect_timeout=5,
@@ -179,12 +193,15 @@ def _driver(url: str, user: str, password: str) -> Driver:
         # Sessions would make the threads wait for one another.
         autogenerate_session_id=False,
         client_name="stillstream",
+        ca_cert=None if login.ca is None else str(login.ca),
     )
 
 
 def _sorted(error: exceptions.Error, *, refused: type[SinkError], table: str | None = None) -> SinkError:
     code = error.code
     words = _words(error)
+    if _UNTRUSTED in str(error):
+        return Misconfigured("its certificate is not from an authority that we trust; give the CA's PEM file")
     if code is None or code in TEMPORARY:
         return Temporary(words, table=table, code=code)
     if code == VIOLATED_CONSTRAINT:

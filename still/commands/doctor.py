@@ -10,13 +10,11 @@ from typing import Annotated
 
 import orjson
 import typer
-from confluent_kafka.admin import AdminClient
 from rich.console import Console
 from rich.table import Table
 
 from sinks.errors import SinkError
-from still import wiring
-from still.embedded.broker import cluster_id_of
+from still import kafka, wiring
 from still.errors import UserError
 from still.settings import Settings, load
 from streams.errors import StreamError
@@ -87,16 +85,14 @@ def _attempt(check: str, look: Callable[[], str]) -> Finding:
 
 
 def _broker(settings: Settings) -> str:
-    cluster = cluster_id_of(settings.bootstrap_servers, timeout_s=3.0)
-    if cluster is None:
-        raise UserError(f"no broker answers at {settings.bootstrap_servers}")
-    return f"{settings.bootstrap_servers}, cluster {cluster}"
+    cluster = kafka.reach(settings, timeout_s=3.0)
+    login = f" as {settings.kafka_user}" if settings.kafka_user else ""
+    return f"{settings.bootstrap_servers} by {settings.kafka_security}{login}, cluster {cluster}"
 
 
 def _topics(settings: Settings) -> str:
     _broker(settings)
-    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 0})
-    ours = [name for name in partition_counts(admin) if name.startswith(settings.topic_prefix)]
+    ours = [name for name in partition_counts(kafka.admin(settings)) if name.startswith(settings.topic_prefix)]
     if not ours:
         raise UserError("no topics yet; run `still init`")
     return f"{len(ours)} topics"

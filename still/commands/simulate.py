@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from schemas.codec import to_json
 from schemas.records import ConversationEvent
+from still import kafka
 from still.errors import UserError
 from still.settings import load
 from streams.bulk import publish_each
@@ -76,8 +77,8 @@ def _publish(settings: SimulateSettings, seed: int, rate: float | None) -> dict[
     shown = _paced(_progress(events(settings, seed), settings.conversations, _begins), rate)
     confirmed = 0
     try:
-        with Publisher(place.bootstrap_servers, topic_prefix=place.topic_prefix) as publisher:
-            publisher.check()
+        kafka.reach(place)
+        with Publisher(kafka.produce_settings(place), topic_prefix=place.topic_prefix) as publisher:
             for _ in publish_each(publisher, shown):
                 confirmed += 1
     except ProduceError as error:

@@ -14,7 +14,9 @@ from sinks.errors import SinkError
 from sinks.settings import SinkSettings
 from sinks.tables import by_topic
 from still.errors import UserError
+from still.kafka import WAIT_S, reach
 from still.readiness import announce_when
+from still.security import kafka_options
 from still.settings import Settings, load
 from still.wiring import clickhouse
 
@@ -32,6 +34,7 @@ def sink(
 ) -> None:
     """Write every topic to ClickHouse, exactly once."""
     settings = load()
+    reach(settings, WAIT_S)
     signals = consume.Signals()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: signals.stop.set())
@@ -53,4 +56,5 @@ def _settings(settings: Settings, topics: str, share: str, block: tuple[int, flo
         instance=share or None,
         max_rows=block[0],
         max_wait_s=block[1],
+        kafka=kafka_options(settings),
     )

@@ -22,6 +22,7 @@ from still.embedded.errors import StackNotRunningError
 from still.embedded.stack import read_children
 from still.errors import UserError
 from still.lag import lags
+from still.security import kafka_options
 from still.settings import Settings, load
 from streams.worker_settings import GROUP as WORKER
 
@@ -51,7 +52,7 @@ def collect(settings: Settings) -> dict[str, Any]:
     """Processes, lags and rows; what cannot be known is null with the reason beside it."""
     return {
         "processes": _processes(settings),
-        "lag": [asdict(lag) for lag in lags(settings.bootstrap_servers, groups(settings))],
+        "lag": [asdict(lag) for lag in lags(settings.bootstrap_servers, groups(settings), kafka_options(settings))],
         "rows": _rows(settings),
     }
 

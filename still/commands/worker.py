@@ -10,8 +10,10 @@ import typer
 
 from schemas.records import Task
 from still.errors import UserError
+from still.kafka import WAIT_S, reach
 from still.readiness import announce_when
-from still.settings import load
+from still.security import kafka_options
+from still.settings import Settings, load
 from streams.errors import StreamError
 from streams.settings import AssembleSettings, DistillSettings, RedactSettings
 from streams.worker import run
@@ -34,7 +36,9 @@ def worker(
     metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics on this loopback port")] = None,
 ) -> None:
     """Assemble events into conversations, and distill these into scores and training examples."""
-    settings = _settings(tuple(word.strip() for word in stages.split(",")), instance, group, metrics_port)
+    general = load()
+    settings = _settings(general, tuple(word.strip() for word in stages.split(",")), instance, group, metrics_port)
+    reach(general, WAIT_S)
     ready = threading.Event()
     announce_when(ready, settings.folder, "worker")
     try:
@@ -43,8 +47,9 @@ def worker(
         raise UserError(str(error)) from None
 
 
-def _settings(stages: tuple[str, ...], instance: str, group: str, metrics_port: int | None) -> WorkerSettings:
-    settings = load()
+def _settings(
+    settings: Settings, stages: tuple[str, ...], instance: str, group: str, metrics_port: int | None
+) -> WorkerSettings:
     try:
         return WorkerSettings(
             bootstrap_servers=settings.bootstrap_servers,
@@ -57,6 +62,7 @@ def _settings(stages: tuple[str, ...], instance: str, group: str, metrics_port: 
             assemble=AssembleSettings(inactivity_us=int(settings.inactivity_seconds * 1_000_000)),
             distill=DistillSettings(min_quality=_thresholds(settings.tracks)),
             metrics_port=metrics_port,
+            kafka_options=kafka_options(settings),
         )
     except (ValueError, TrainerError) as error:
         raise UserError(str(error)) from None
