@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-pytest_plugins = ["tests.stack", "tests.apache"]
+pytest_plugins = ["tests.stack", "tests.apache", "tests.secure_kafka"]
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
+from pydantic import SecretStr
 
 from still.embedded.apache.jars import fetched_jars, java
 from still.embedded.ports import LOOPBACK, choose_port
@@ -121,7 +122,7 @@ def _await(broker: SecureKafka, process: subprocess.Popen[bytes], log: Path) -> 
         bootstrap_servers=broker.bootstrap_servers,
         kafka_security="SASL_SSL",
         kafka_user=USER,
-        kafka_password=broker.password,  # type: ignore[arg-type]  # text becomes a secret
+        kafka_password=SecretStr(broker.password),
         kafka_ca=broker.ca,
     )
     deadline = time.monotonic() + _READY_S

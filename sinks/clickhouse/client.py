@@ -184,6 +184,8 @@ def connect(url: str, database: str, *, login: Login | None = None, wait_s: floa
 def _driver(url: str, login: Login) -> Driver:
     return clickhouse_connect.get_client(
         dsn=url,
+        # The driver takes no scheme from the address: https on any port but 8443 would send the password in plain text.
+        interface=urlsplit(url).scheme,
         username=login.user,
         password=login.password,
         database="default",

@@ -91,4 +91,4 @@ def test_a_broker_that_is_not_there_is_said(
     file = tmp_path / "events.jsonl"
     file.write_bytes(b'{"conversation_id": "c", "kind": "closed"}\n')
     assert main(["publish", str(file)]) == 2
-    assert "no broker at 127.0.0.1:1 answered" in capsys.readouterr().err
+    assert "no broker answers at 127.0.0.1:1: " in capsys.readouterr().err
