@@ -41,6 +41,7 @@ from streams.simulate.settings import SimulateSettings
 from streams.simulate.simulate import simulate
 from streams.stage import Log
 from streams.stage_distill import DistillStage
+from streams.topics import cluster_id_of
 from streams.values import Arrived
 from streams.worker import LINGER_MS
 from streams.worker_settings import WorkerSettings
@@ -174,13 +175,12 @@ class Timed(DistillStage):
 def run_agent(bootstrap_servers: str, folder: Path, wanted: int) -> tuple[Rates, int]:
     """Let the registered agent work off the topic; its rates and how many records it produced."""
     metrics = RecordedMetrics()
-    producer = Producer(ProduceSettings(bootstrap_servers, linger_ms=LINGER_MS))
-    cluster = producer.check()
-    stage = Timed(Log(cluster, PREFIX, Delivery(producer, metrics, 30.0), metrics, lambda: cluster), wanted)
+    cluster = cluster_id_of(bootstrap_servers, {})
+    delivery = Delivery(ProduceSettings(bootstrap_servers, linger_ms=LINGER_MS), metrics, 30.0)
+    stage = Timed(Log(cluster, PREFIX, delivery, metrics, lambda: cluster), wanted)
     settings = WorkerSettings(bootstrap_servers, KEY, topic_prefix=PREFIX, instance_id="bench", folder=folder / "w")
     with contextlib.suppress(SystemExit):  # how Faust's worker ends
         agents.run(agents.build(settings, [stage], metrics, threading.Event()), settings)
-    producer.close()
     return stage.rates, sum(count for (name, _), count in metrics.counts.items() if name == "records_produced")
 
 

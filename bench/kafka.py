@@ -1,4 +1,4 @@
-"""Apache Kafka for a benchmark: the project's own broker in a temporary folder, on the core that the measured does not have."""
+"""Apache Kafka for a benchmark: the project's own broker, in a temporary folder, on a core of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from still.embedded.apache.broker import apache_child
 from still.embedded.ports import LOOPBACK, choose_port
@@ -22,7 +23,7 @@ QUIET = {"log_level": 0, "log.connection.close": False}
 
 @contextlib.contextmanager
 def apache() -> Iterator[str]:
-    """A running broker's address; its data goes when the context ends. This process moves to the broker's core for good.
+    """A running broker's address; its data goes with the context. This process moves to the broker's core for good.
 
     Raises:
         MissingPartError: no Java or Maven.

@@ -1,7 +1,7 @@
-"""`python -m bench.transit [--events N] [--runs R] [PEER ...]`: small events through every Python peer, and through ours.
+"""`python -m bench.transit [--events N] [--runs R] [PEER ...]`: small events through every Python peer, and ours.
 
-One topic on Apache Kafka is filled once with JSON events of 264 bytes (lz4). Each peer runs in a process of its own on one
-core, the broker on the other; it adds one field and writes the event to a topic of its own. The rate is read from
+One topic on Apache Kafka is filled once with JSON events of 264 bytes (lz4). Each peer runs in a process of its own on
+one core, the broker on the other; it adds one field and writes the event to a topic of its own. The rate is read from
 outside at that topic, between the first records there and the last, so that start-up does not count and what is not
 confirmed does not either. CPU seconds are those of the whole process: their ratio holds on a busy machine too.
 Prints a table of medians and one JSON line.
@@ -110,7 +110,13 @@ def events(count: int) -> Iterator[tuple[bytes, bytes]]:
     for number in range(count):
         key = f"contact-{number % 9973}"
         text = " ".join(chance.choices(words, k=30))
-        event = {"event_id": f"e{number:09}", "conversation_id": key, "kind": "turn", "sequence": number % 7, "text": ""}
+        event = {
+            "event_id": f"e{number:09}",
+            "conversation_id": key,
+            "kind": "turn",
+            "sequence": number % 7,
+            "text": "",
+        }
         event["text"] = text[: EVENT_BYTES - len(orjson.dumps(event))]
         yield key.encode(), orjson.dumps(event)
 

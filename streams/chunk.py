@@ -54,5 +54,7 @@ def cut(topic: str, partition: int, records: Sequence[Any]) -> Iterator[Chunk]:
 
 def arrived_of(record: Any) -> Arrived:
     """A consumer record as the steps take it; Kafka counts milliseconds, we microseconds."""
-    headers = {name: value or b"" for name, value in record.headers} if record.headers else {}
+    if not record.headers:
+        return Arrived(record.offset, record.timestamp * 1000, record.key, record.value)
+    headers = {name: value or b"" for name, value in record.headers}
     return Arrived(record.offset, record.timestamp * 1000, record.key, record.value, headers)

@@ -17,7 +17,7 @@ CounterName = Literal[
     "records_repeated",
     "chunks_acknowledged",
     "conversations_closed_idle",
-    "produce_retries",
+    "produce_waits",
 ]
 GaugeName = Literal["lag_records", "held_bytes", "newest_record_us"]
 
@@ -28,14 +28,14 @@ HELP: dict[CounterName | GaugeName, str] = {
     "records_repeated": "Records seen before and therefore without effect",
     "chunks_acknowledged": "Chunks whose effects are durable",
     "conversations_closed_idle": "Closes proposed for conversations that were quiet too long",
-    "produce_retries": "Batches sent again because the broker did not confirm them",
+    "produce_waits": "Times that a confirmation was late, half a second to five seconds each",
     "lag_records": "Records between the position and the end of a partition",
     "held_bytes": "Bytes of events of open conversations in memory, per partition",
     "newest_record_us": "Kafka timestamp of the newest acknowledged record, microseconds UTC",
 }
 COUNTERS: tuple[CounterName, ...] = (
     "records_consumed", "records_produced", "records_rejected", "records_repeated", "chunks_acknowledged",
-    "conversations_closed_idle", "produce_retries",
+    "conversations_closed_idle", "produce_waits",
 )  # fmt: skip
 GAUGES: tuple[GaugeName, ...] = ("lag_records", "held_bytes", "newest_record_us")
 

@@ -143,10 +143,7 @@ class Producer:
         self.settings = settings
         self._last_error: str | None = None
         self._closed = threading.Event()
-        try:
-            self._kafka: Any = KafkaProducer({**settings.librdkafka(), "error_cb": self._note, "logger": _Quiet()})
-        except KafkaException as error:
-            raise ValueError(f"the Kafka client refuses its settings: {error.args[0].str()}") from error
+        self._kafka = kafka_producer(settings.librdkafka(), self._note)
         self._thread = threading.Thread(target=self._serve, name="deliveries", daemon=True)
         self._thread.start()
 
@@ -223,7 +220,7 @@ class Producer:
         """Our error for librdkafka's."""
         if error.code() in _UNREACHABLE:
             return self._unavailable(f"for topic {topic} within {self.settings.delivery_timeout_s:g} s")
-        return DeliveryFailed(f"topic {topic} refused a message: {error.str()} ({error.name()})")
+        return refusal(error, topic)
 
     def _try(self, message: Outgoing, on_delivery: OnDelivery) -> bool:
         """Queue the message; False while the queue is full."""
@@ -273,6 +270,23 @@ class Producer:
     def _serve(self) -> None:
         while not self._closed.is_set() or len(self._kafka):
             self._kafka.poll(0.1)
+
+
+def kafka_producer(options: Mapping[str, Any], on_error: Callable[[Any], None]) -> Any:
+    """The producer of librdkafka itself, silent but for `on_error`.
+
+    Raises:
+        ValueError: librdkafka does not know a setting.
+    """
+    try:
+        return KafkaProducer({**options, "error_cb": on_error, "logger": _Quiet()})
+    except KafkaException as error:
+        raise ValueError(f"the Kafka client refuses its settings: {error.args[0].str()}") from error
+
+
+def refusal(error: Any, topic: str) -> DeliveryFailed:
+    """Our error for librdkafka's when a message is refused for good."""
+    return DeliveryFailed(f"topic {topic} refused a message: {error.str()} ({error.name()})")
 
 
 class _Quiet:

@@ -15,7 +15,7 @@ from streams.assembly_store import AssemblyStore
 from streams.deliver import Delivery
 from streams.errors import WrongPartitions
 from streams.metrics import Metrics, PrometheusMetrics
-from streams.produce import Producer, ProduceSettings
+from streams.produce import ProduceSettings
 from streams.stage import Log, Stage
 from streams.stage_assemble import AssembleStage
 from streams.stage_distill import DistillStage
@@ -36,19 +36,22 @@ def run(settings: WorkerSettings, ready: threading.Event) -> None:
     registry = CollectorRegistry()
     metrics = PrometheusMetrics(registry)
     check_topics(settings)
-    producer = Producer(_produce_settings(settings))
-    app = build(settings, producer, metrics, ready)
+    app = build(settings, metrics, ready)
     if settings.metrics_port is not None:
         start_http_server(settings.metrics_port, "127.0.0.1", registry)
     agents.run(app, settings)
 
 
-def build(settings: WorkerSettings, producer: Producer, metrics: Metrics, ready: threading.Event) -> Any:
-    """The Faust app of these settings; the broker's cluster id is asked once, here."""
-    delivery = Delivery(producer, metrics, settings.give_up_after_s)
+def build(settings: WorkerSettings, metrics: Metrics, ready: threading.Event) -> Any:
+    """The Faust app of these settings; the broker's cluster id is asked once, here. Each stage has its own delivery."""
     current = partial(cluster_id_of, settings.bootstrap_servers, settings.kafka_options)
-    log = Log(current(), settings.topic_prefix, delivery, metrics, current)
-    return agents.build(settings, [_stage(name, settings, log) for name in settings.stages], metrics, ready)
+    cluster = current()
+
+    def log() -> Log:
+        delivery = Delivery(_produce_settings(settings), metrics, settings.give_up_after_s)
+        return Log(cluster, settings.topic_prefix, delivery, metrics, current)
+
+    return agents.build(settings, [_stage(name, settings, log()) for name in settings.stages], metrics, ready)
 
 
 def check_topics(settings: WorkerSettings) -> None:

@@ -5,8 +5,6 @@ Weaker than ours: never commits, and `flush` at every fetch says that nothing is
 
 from __future__ import annotations
 
-import asyncio
-
 import uvloop
 from aiokafka import AIOKafkaConsumer
 from confluent_kafka import Producer

@@ -27,7 +27,7 @@ def main() -> None:
     while True:
         messages = consumer.consume(1000, 0.1)
         for message in messages:
-            producer.produce(work.target, add_field(message.value()), message.key(), message.partition())
+            producer.produce(work.target, add_field(message.value() or b""), message.key(), message.partition() or 0)
         producer.poll(0)
         since += len(messages)
         if since and (since >= EVERY or not messages):

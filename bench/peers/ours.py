@@ -1,7 +1,7 @@
 """Ours: an agent registered as `still worker` registers its own, with a stage that does the same work.
 
-Our consumer, delivery and in-order acknowledgement: an event is acknowledged once every record that it caused, and every
-record of an earlier event, is confirmed by all in-sync replicas; the source is committed behind that.
+Our consumer, delivery and in-order acknowledgement: an event is acknowledged once every record that it caused, and
+every record of an earlier event, is confirmed by all in-sync replicas; the source is committed behind that.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from streams import agents
 from streams.chunk import Chunk
 from streams.deliver import Delivery, Outgoing
 from streams.metrics import NoMetrics
-from streams.produce import Producer, ProduceSettings
+from streams.produce import ProduceSettings
 from streams.settings import RedactSettings
 from streams.stage import Log
+from streams.topics import cluster_id_of
 from streams.worker import LINGER_MS
 from streams.worker_settings import WorkerSettings
 
@@ -52,9 +53,9 @@ def main() -> None:
     """Run the worker until ended."""
     work = job()
     metrics = NoMetrics()
-    producer = Producer(ProduceSettings(work.bootstrap_servers, linger_ms=LINGER_MS))
-    cluster = producer.check()
-    log = Log(cluster, "", Delivery(producer, metrics, 30.0), metrics, lambda: cluster)
+    cluster = cluster_id_of(work.bootstrap_servers, {})
+    delivery = Delivery(ProduceSettings(work.bootstrap_servers, linger_ms=LINGER_MS), metrics, 30.0)
+    log = Log(cluster, "", delivery, metrics, lambda: cluster)
     settings = WorkerSettings(
         work.bootstrap_servers,
         RedactSettings(b"a key of benchmarks, 32 bytes..."),

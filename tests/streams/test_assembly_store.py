@@ -11,7 +11,7 @@ from streams.assembly_store import AssemblyStore, changes_of, outgoing
 from streams.deliver import Delivery, Outgoing
 from streams.errors import StateUnreadable
 from streams.metrics import NoMetrics
-from streams.produce import Producer, ProduceSettings
+from streams.produce import ProduceSettings
 from streams.values import Step
 from tests.streams.log import make_topics
 
@@ -24,10 +24,9 @@ def state(id_: str, offset: int, cluster: str = "now") -> AssemblyState:
 def written(stack: Stack, prefix: str, batches: list[list[Outgoing]]) -> AssemblyStore:
     """A store over a fresh state topic with these batches, confirmed one by one."""
     make_topics(stack.bootstrap_servers, prefix)
-    producer = Producer(ProduceSettings(stack.bootstrap_servers))
+    delivery = Delivery(ProduceSettings(stack.bootstrap_servers), NoMetrics(), 10.0)
     for batch in batches:
-        Delivery(producer, NoMetrics(), 10.0).confirm(batch)
-    producer.close()
+        delivery.confirm(batch)
     return AssemblyStore(stack.bootstrap_servers, f"{prefix}assembly.state", {})
 
 
