@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import chdb
 import clickhouse_connect
 
 from still.embedded.clickhouse.engine import Engine, RunOptions, Scope
@@ -50,6 +51,7 @@ def main() -> None:
     """Measures, in turns, and prints."""
     with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder) / "stack", Ports(0, 0)) as stack:
         engine = Engine(Path(folder) / "engine")
+        connection: Any = chdb.connect(f"{folder}/engine")  # type: ignore[no-untyped-call]
         url = urlsplit(stack.clickhouse_url)
         raw = http.client.HTTPConnection(url.hostname or "", url.port)
         served = clickhouse_connect.get_client(host=url.hostname, port=url.port, compress=False)
@@ -60,7 +62,7 @@ def main() -> None:
         native = _native(served)
         measured = _in_turns(
             {
-                "native_in_process": lambda: _insert_in_process(engine, native),
+                "native_in_process": lambda: _insert_in_process(connection, native),
                 "native_http": lambda: _insert_http(raw, native),
                 "columns_in_process": lambda: _insert_columns(inside),
                 "columns_http": lambda: _insert_columns(served),
@@ -71,6 +73,7 @@ def main() -> None:
             }
         )
         inside.close()
+        connection.close()
         engine.close()
     figures = {name: round(value) for name, value in measured.items()}
     figures_of_ratio = {
@@ -110,9 +113,15 @@ def _native(client: Any) -> bytes:
     return block
 
 
-def _insert_in_process(engine: Engine, native: bytes) -> float:
-    scope = Scope("default", (("async_insert", "0"),))
-    return _rate(ROWS, lambda: engine.insert(scope, "bench", b"INSERT INTO t", "Native", (native,)), BLOCKS)
+def _insert_in_process(connection: Any, native: bytes) -> float:
+    """By chDB's own call for it."""
+
+    def insert() -> None:
+        with connection.send_insert("INSERT INTO t", "Native") as inserter:
+            inserter.append(native)
+            inserter.finish()
+
+    return _rate(ROWS, insert, BLOCKS)
 
 
 def _insert_http(connection: http.client.HTTPConnection, native: bytes) -> float:

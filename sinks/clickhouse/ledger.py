@@ -67,24 +67,6 @@ def take_leases(client: Client, partitions: Sequence[Partition], holder: str) ->
     return taken
 
 
-def check_leases(client: Client, leases: set[str], table: str) -> None:
-    """Refuse before sending what the table's constraint would refuse on arrival.
-
-    A server checks the constraint within the insert, which is the fence; chDB's streaming insert skips constraints
-    (measured with 26.9), so that there this look just before sending is all there is.
-
-    Raises:
-        LeaseLost: one of the leases is superseded.
-    """
-    found = client.columns(
-        f"SELECT argMax(lease, (epoch, lease)) AS current FROM {client.database}.{LEASES}"
-        " GROUP BY cluster, topic, partition HAVING current IN {leases:Array(String)}",
-        {"leases": sorted(leases)},
-    )
-    if lost := leases - set(found.first):
-        raise LeaseLost(f"leases {sorted(lost)} are superseded: another sink writes these partitions", table=table)
-
-
 def _newest(client: Client, partitions: Sequence[Partition]) -> dict[Partition, tuple[int, str]]:
     found = client.columns(
         f"SELECT cluster, topic, partition, max((epoch, lease)) FROM {client.database}.{LEASES}"

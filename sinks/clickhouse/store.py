@@ -68,7 +68,6 @@ class ClickHouseStore:
             types = [column.type for column in block.table.columns]
             body = self._client.encode(name, block.table.names, types, block.columns)
             self._encoded[name] = (block.token, body)
-        ledger.check_leases(self._client, set(block.columns[block.table.names.index("_lease")]), name)
         self._client.insert(name, body, block.token)
         del self._encoded[name]
 

@@ -1,7 +1,7 @@
 """What is used of chDB, typed: its own annotations are partial, and know no bytes where it takes them."""
 
 from collections.abc import Iterator
-from typing import Protocol, Self, cast
+from typing import Protocol, cast
 
 import chdb
 
@@ -34,27 +34,6 @@ class Blocks(Protocol):
         """Cancels what is left of the query."""
 
 
-class Inserted(Protocol):
-    """What an insert stored."""
-
-    rows_written: int
-    bytes_written: int
-
-
-class Inserter(Protocol):
-    """An insert that takes rows piece by piece; leaving it without `finish` cancels it."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *error: object) -> bool: ...
-
-    def append(self, data: bytes) -> None:
-        """Takes the next piece of rows, cut anywhere."""
-
-    def finish(self) -> Inserted:
-        """Stores the rows; returns when they are stored."""
-
-
 class Connection(Protocol):
     """One connection to the engine of this process; for one statement at a time, from any thread."""
 
@@ -63,9 +42,6 @@ class Connection(Protocol):
 
     def send_query(self, query: bytes, format: str, params: dict[str, str]) -> Blocks:  # noqa: A002
         """Starts a query that gives rows."""
-
-    def send_insert(self, query: bytes, format: str) -> Inserter:  # noqa: A002
-        """Starts an INSERT, given without its FORMAT clause."""
 
     def close(self) -> None:
         """Frees the connection; the engine closes with its last one."""

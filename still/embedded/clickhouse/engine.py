@@ -1,4 +1,4 @@
-"""The chDB engine behind the HTTP front: connections, and the three ways a statement runs.
+"""The chDB engine behind the HTTP front: connections, and the two ways a statement runs.
 
 A query never meets another's state: a connection is lent to one request at a time, goes back only when the
 request succeeded and left no state behind, and is handed out again only for the same database and settings.
@@ -9,7 +9,7 @@ query's answer would begin with it (seen with 26.9). Opening one costs 0.2 ms.
 import contextlib
 import re
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from still.embedded.clickhouse.errors import QueryError, query_error
 
 _SETTING_NAME = re.compile(r"[A-Za-z_]\w*")
 _MOST_IDLE = 32
-# As in a server, a lone expression is a syntax error; and starting threads to format one row costs 0.3 ms.
-_PRELUDE = "SET implicit_select = 0, output_format_parallel_formatting = 0"
+# As in a server, a lone expression is a syntax error; starting threads to format one row costs 0.3 ms; and an insert
+# is stored when it is answered for, without the 50 ms that asynchronous ones gather rows.
+_PRELUDE = "SET implicit_select = 0, output_format_parallel_formatting = 0, async_insert = 0"
 # Statements that change the connection itself: it is not lent again.
 _LEAVES_STATE = frozenset({b"SET", b"USE", b"CREATE", b"DROP"})
 
@@ -88,17 +89,9 @@ class Engine:
             finally:
                 result.close()
 
-    def insert(self, scope: Scope, query_id: str, statement: bytes, format_name: str, data: Iterable[bytes]) -> Done:
-        """Feeds rows into an INSERT (given without FORMAT); a failure of any kind in between stores nothing more."""
-        with self._lent(scope, query_id) as connection, connection.send_insert(statement, format_name) as inserter:
-            for piece in data:
-                inserter.append(piece)
-            result = inserter.finish()
-        return Done(written_rows=result.rows_written, written_bytes=result.bytes_written)
-
     def cancel(self, query_id: str) -> None:
         """Asks the query with the client's `query_id` to end."""
-        kill = f"KILL QUERY WHERE Settings['log_comment'] = {_quoted(query_id)} ASYNC"
+        kill = f"KILL QUERY WHERE Settings['log_comment'] = {quoted(query_id)} ASYNC"
         self.run(Scope("default"), "cancel", kill.encode(), RunOptions("Null", {}, b"KILL"))
 
     def cancel_all(self) -> None:
@@ -120,7 +113,7 @@ class Engine:
         try:
             connection = self._take(scope) or self._open(scope)
             if scope.is_changeable:
-                connection.query(f"SET log_comment = {_quoted(query_id)}", "Null")
+                connection.query(f"SET log_comment = {quoted(query_id)}", "Null")
             yield connection
             succeeded = True
         # chDB raises RuntimeError or a child of it.
@@ -164,7 +157,8 @@ class Engine:
         return str(self._anchor.query(query, "TabSeparated").bytes().decode().strip())
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A string literal."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
 
@@ -177,4 +171,4 @@ def _backticked(name: str) -> str:
 def _assignment(name: str, value: str) -> str:
     if not _SETTING_NAME.fullmatch(name):
         raise QueryError(115, f"DB::Exception: Unknown setting {name!r}. (UNKNOWN_SETTING)")
-    return f"{name} = {_quoted(value)}"
+    return f"{name} = {quoted(value)}"

@@ -4,6 +4,7 @@ A lexer over bytes, no parser: the engine judges whether a statement is right. I
 so a statement of any size costs its head.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -85,11 +86,21 @@ def read_statement(sql: bytes) -> Statement:
     count = sum(1 for i, token in enumerate(found) if token.text != b";" and (i == 0 or found[i - 1].text == b";"))
     body = found[: ends[0]] if ends and count == 1 else found
     text = sql[: body[-1].end] if body else b""
-    first_word = next((token.keyword for token in body if token.text != b"("), b"")
+    first_word = _first_word(body)
     format_at = _format_clause(body)
     if format_at is None:
         return Statement(text, first_word, None, len(text), count)
     return Statement(text, first_word, body[format_at + 1].text.decode(), body[format_at].start, count)
+
+
+def _first_word(body: list[Token]) -> bytes:
+    """What kind of statement it is: an INSERT may stand behind its WITH."""
+    first = next((token.keyword for token in body if token.text != b"("), b"")
+    if first != b"WITH":
+        return first
+    pairs = itertools.pairwise(body)
+    is_insert = any(one.keyword == b"INSERT" and two.keyword == b"INTO" and not one.depth for one, two in pairs)
+    return b"INSERT" if is_insert else first
 
 
 def _format_clause(body: list[Token]) -> int | None:
@@ -116,10 +127,10 @@ def read_insert(sql: bytes) -> InsertHead | None:
             continue
         if token.keyword in {b"SELECT", b"WITH", b"FROM"} and (token.depth == 0 or before == b"("):
             return None
-        if token.depth == 0 and token.keyword == b"VALUES":
-            return InsertHead(sql[: token.start], "Values", token.end)
         if token.depth == 0 and before == b"FORMAT":
             return InsertHead(sql[:format_start], token.text.decode(), _data_start(sql, token.end))
+        if token.depth == 0 and token.keyword == b"VALUES":
+            return InsertHead(sql[: token.start], "Values", token.end)
         before, format_start = token.keyword or token.text, token.start
     return InsertHead(sql.rstrip(b"; \t\r\n"), None, len(sql))
 

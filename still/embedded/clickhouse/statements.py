@@ -2,16 +2,21 @@
 
 Rows of the common formats are handed out block by block in bounded memory. Formats with a head or a foot
 (JSON, Parquet, ...) would repeat them for every block, so a query in one of them is written to a file first.
+Rows of an INSERT are put into a file too, and the engine selects them from there: chDB's own ways of feeding rows
+(`send_insert`, FROM INFILE) report success although nothing landed where the table's end fails, e.g. by a constraint
+or a full disk (seen with 26.9); an INSERT ... SELECT runs whole inside the engine and tells.
 """
 
+import contextlib
+import errno
 import itertools
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from still.embedded.clickhouse.encodings import unpacked
-from still.embedded.clickhouse.engine import Done, Engine, RunOptions
+from still.embedded.clickhouse.engine import Done, Engine, RunOptions, quoted
 from still.embedded.clickhouse.errors import QueryError
 from still.embedded.clickhouse.request import Request, head_of
 from still.embedded.clickhouse.sql import InsertHead, Statement, read_insert, read_statement, with_client_query_ids
@@ -23,6 +28,7 @@ _BLOCKWISE = frozenset(
 )  # fmt: skip
 _DEFAULT_FORMAT = "TabSeparated"
 _PIECE = 1 << 20
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,10 @@ def answer(engine: Engine, spool: Path, request: Request, body: Iterator[bytes],
     head = request.query or head_of(data)
     insert = read_insert(head)
     if insert is not None:
-        return _insert(engine, request, head, insert, data)
+        rows = head[insert.data_start :]
+        # What follows the format's name in a URL can only be blanks, where the rows are in the body.
+        begun = (rows,) if rows.strip() or not request.query else ()
+        return _insert(engine, spool, request, insert, itertools.chain(begun, data))
     text = b"\n".join(part for part in (head, b"".join(data)) if part)
     if not text.strip():
         raise QueryError(62, "DB::Exception: Empty query. (SYNTAX_ERROR)")
@@ -54,16 +63,42 @@ def answer(engine: Engine, spool: Path, request: Request, body: Iterator[bytes],
     return _query(engine, spool, request, statement)
 
 
-def _insert(engine: Engine, request: Request, head: bytes, insert: InsertHead, data: Iterator[bytes]) -> Answer:
-    rows = head[insert.data_start :]
-    # What follows the format's name in a URL can only be blanks, where the rows are in the body.
-    pieces = itertools.chain((rows,) if rows.strip() or not request.query else (), data)
+def _insert(engine: Engine, spool: Path, request: Request, insert: InsertHead, pieces: Iterable[bytes]) -> Answer:
     format_name = insert.format or request.default_format or "Values"
-    if request.parameters and format_name == "Values":
-        # The engine puts parameters only into a statement that it parses whole.
-        statement = insert.statement + b" VALUES " + b"".join(pieces)
-        return Answer(done=engine.run(request.scope, request.query_id, statement, _options(request, b"INSERT")))
-    return Answer(done=engine.insert(request.scope, request.query_id, insert.statement, format_name, pieces))
+    options = _options(request, b"INSERT")
+    if format_name.lower() == "values":
+        values = b"".join(pieces)
+        _refuse_more_statements(values)
+        pieces = (values,)
+        if request.parameters:
+            # The engine puts parameters only into a statement that it parses whole.
+            statement = insert.statement + b" VALUES " + values
+            return Answer(done=engine.run(request.scope, request.query_id, statement, options))
+    with _spool_file(spool, pieces) as path:
+        statement = insert.statement + f"\nSELECT * FROM file({quoted(path)}, {quoted(format_name)})".encode()
+        return Answer(done=engine.run(request.scope, request.query_id, statement, options))
+
+
+def _refuse_more_statements(values: bytes) -> None:
+    """What stands after the semicolon that ends VALUES would be ignored by the engine."""
+    if b";" in values and read_statement(values).count > 1:
+        raise QueryError(27, "DB::Exception: Cannot read data after semicolon. (CANNOT_PARSE_INPUT_ASSERTION_FAILED)")
+
+
+@contextlib.contextmanager
+def _spool_file(spool: Path, pieces: Iterable[bytes]) -> Iterator[str]:
+    """All of a body in a file without a name; a body that ends early raises before the engine hears of it."""
+    try:
+        with tempfile.TemporaryFile(dir=spool) as file:
+            file.writelines(pieces)
+            file.flush()
+            file.seek(0)
+            # Not the file's own path: the engine would read braces and stars in it as a pattern.
+            yield f"/dev/fd/{file.fileno()}"
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        raise QueryError(243, f"DB::Exception: Cannot keep the rows in {spool}: {error}. (NOT_ENOUGH_SPACE)") from None
 
 
 def _query(engine: Engine, spool: Path, request: Request, statement: Statement) -> Answer:

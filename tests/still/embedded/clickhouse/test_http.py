@@ -242,3 +242,75 @@ def test_settings_of_an_insert_reach_the_engine(http: httpx.Client) -> None:
     for token in ("one", "one", "two"):
         _ask(http, "INSERT INTO t VALUES (1, 'x')", insert_deduplication_token=token, async_insert="0")
     assert _ask(http, "SELECT count() FROM t") == "2\n"
+
+
+LANDING = [
+    ("INSERT INTO t VALUES (1, 'x')", ""),
+    ("INSERT INTO t VALUES", "(1, 'x')"),
+    ("INSERT INTO t VALUES\n(1, concat('a', 'b'));\n", ""),
+    ("INSERT INTO t (a) FORMAT Values (1)", ""),
+    ("INSERT INTO t FORMAT JSONEachRow", '{"a": 1, "b": "x"}'),
+    ('INSERT INTO t FORMAT JSONEachRow {"a": 1}', ""),
+    ("INSERT INTO t FORMAT CSV", "1,x"),
+    ("INSERT INTO t SETTINGS async_insert = 1 FORMAT CSV\n1,x\n", ""),
+    ("WITH 1 AS a INSERT INTO t SELECT a, 'x'", ""),
+]
+
+
+@pytest.mark.parametrize("inline", [True, False])
+@pytest.mark.parametrize(("statement", "rows"), LANDING)
+def test_an_insert_by_hand_lands(http: httpx.Client, statement: str, rows: str, *, inline: bool) -> None:
+    """Rows in the URL, in the body, or behind the statement in the body land before the answer comes."""
+    _ask(http, TABLE)
+    whole = f"{statement} {rows}" if rows else statement
+    response = http.post("/", content=whole) if inline else http.post("/", params={"query": statement}, content=rows)
+    assert response.status_code == 200, response.text
+    assert _ask(http, "SELECT count(), sum(a) FROM t") == "1\t1\n"
+
+
+@pytest.mark.parametrize(
+    ("statement", "code"),
+    [
+        ("INSERT INTO t VALUES (13, 'x')", "469"),
+        ("INSERT INTO t VALUES (1, 'x'), (13, 'x')", "469"),
+        ('INSERT INTO t FORMAT JSONEachRow {"a": 13}', "469"),
+        ("INSERT INTO t FORMAT CSV\n13,x\n", "469"),
+        ("INSERT INTO t SELECT 13, 'x'", "469"),
+        ("INSERT INTO t VALUES (1, 'x'); INSERT INTO t VALUES (2, 'x')", "27"),
+        ("INSERT INTO t VALUES (7, 'x')", "395"),
+    ],
+)
+def test_an_insert_that_does_not_land_is_an_error(http: httpx.Client, statement: str, code: str) -> None:
+    """What the table's end refuses (a constraint, a view) is told, never answered with success and no row."""
+    _ask(http, f"CREATE TABLE t (a UInt64, b String, CONSTRAINT no_13 CHECK a != 13) {TABLE.partition(') ')[2]}")
+    _ask(http, "CREATE MATERIALIZED VIEW v ENGINE = Null AS SELECT throwIf(a = 7) AS c FROM t")
+    response = http.post("/", content=statement)
+    assert response.headers.get("X-ClickHouse-Exception-Code") == code, response.text
+    assert _ask(http, "SELECT count() FROM t WHERE a != 7") == "0\n"
+
+
+@pytest.mark.parametrize("asynchronous", ["0", "1"])
+def test_inserts_by_hand_of_many_threads_land_or_say_why(http: httpx.Client, asynchronous: str) -> None:
+    """Of inserts side by side, good ones and failing ones, exactly the acknowledged ones are there."""
+    _ask(http, f"CREATE TABLE t (a UInt64, b String, CONSTRAINT no_13 CHECK a % 13 != 0) {TABLE.partition(') ')[2]}")
+    url, params = str(http.base_url), {**http.params, "async_insert": asynchronous}
+    landed: list[int] = []
+
+    def work(worker: int) -> None:
+        forms = (
+            "VALUES ({}, 'x')",
+            'FORMAT JSONEachRow {{"a": {}}}',
+            "SELECT {}, 'x'",
+        )
+        with httpx.Client(base_url=url, params=params, timeout=60) as mine:
+            for a in range(worker * 100 + 1, worker * 100 + 40):
+                answer = mine.post("/", content=f"INSERT INTO t {forms[a % 3].format(a)}")
+                landed.extend([a] if answer.status_code == 200 else [])
+
+    workers = [threading.Thread(target=work, args=(n,)) for n in range(6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert sorted(landed) == [int(line) for line in _ask(http, "SELECT a FROM t ORDER BY a").split()]
+    assert len(landed) == sum(a % 13 != 0 for n in range(6) for a in range(n * 100 + 1, n * 100 + 40))

@@ -148,8 +148,16 @@ def _small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_is_an_error_and_passes(small_disk: Path) -> None:
     """Inserts fail whole with ClickHouse's own error while the disk is full; reads go on; freed space is used again."""
     insert = "INSERT INTO t SELECT number, randomString(100) FROM numbers(40000)"
+    random = "".join(f"{number}\t{os.urandom(75).hex()}\n" for number in range(40_000))
     with _serve(small_disk) as served:
         served.ask("CREATE TABLE t (a UInt64, b String) ENGINE = MergeTree ORDER BY a")
+        for _ in range(10):
+            before = served.ask("SELECT count() FROM t")
+            answer = httpx.post(served.url, params={"query": "INSERT INTO t FORMAT TSV"}, content=random, timeout=30)
+            stored_now = int(served.ask("SELECT count() FROM t")) - int(before)
+            assert (answer.headers.get("X-ClickHouse-Exception-Code"), stored_now) in {(None, 40_000), ("243", 0)}
+        assert answer.headers["X-ClickHouse-Exception-Code"] == "243"
+        served.ask("TRUNCATE TABLE t")
         answers = [httpx.post(served.url, content=insert, timeout=30) for _ in range(10)]
         stored = [answer for answer in answers if answer.status_code == 200]
         assert {answer.headers.get("X-ClickHouse-Exception-Code") for answer in answers} == {None, "243"}

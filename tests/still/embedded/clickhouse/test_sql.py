@@ -12,6 +12,7 @@ INSERTS = [
         "JSONEachRow",
         b"{}",
     ),
+    (b"INSERT INTO t FORMAT Values (1)", b"INSERT INTO t ", "Values", b"(1)"),
     (b"INSERT INTO t VALUES (1), (2)", b"INSERT INTO t ", "Values", b" (1), (2)"),
     (b"/* FORMAT x */ INSERT INTO t -- FORMAT y\n FORMAT CSV\r\n1", None, "CSV", b"1"),
     (
@@ -68,6 +69,8 @@ def test_statements_without_client_rows_are_no_inserts(sql: bytes) -> None:
         (b"(SELECT 1) UNION ALL (SELECT 2)", None, b"SELECT", 1),
         (b"-- SELECT\nSHOW TABLES ; ", None, b"SHOW", 1),
         (b"SELECT ';'; DROP TABLE t", None, b"SELECT", 2),
+        (b"WITH 1 AS x INSERT INTO t SELECT x", None, b"INSERT", 1),
+        (b"WITH insert AS (SELECT 1) SELECT insert", None, b"WITH", 1),
         (b" -- nothing", None, b"", 0),
     ],
 )
