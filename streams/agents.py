@@ -8,6 +8,7 @@ reaches Faust, which would acknowledge the failed record: it ends the process be
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 import threading
@@ -18,6 +19,7 @@ from typing import Any
 
 import faust
 import structlog
+import uvloop
 from faust.auth import SASLCredentials, SSLCredentials
 
 from streams.chunk import Chunk
@@ -31,6 +33,8 @@ log = structlog.get_logger()
 
 FAIL_STOP = 70
 """Exit status after the unexpected (sysexits' EX_SOFTWARE); nothing of the chunk in work was acknowledged."""
+COLLECT_AFTER = 50_000
+"""Containers that may be new before Python looks for cycles among them; a chunk has some thousands."""
 STOPPED_LATE = 75
 """Exit status when a stop took longer than allowed (EX_TEMPFAIL); the chunk in work will be read again."""
 
@@ -93,7 +97,14 @@ def build(settings: WorkerSettings, stages: Sequence[Stage], metrics: Metrics, r
 
 
 def run(app: Any, settings: WorkerSettings) -> None:
-    """Run the app in this process until SIGTERM or SIGINT; does not return, the exit status tells how it ended."""
+    """Run the app in this process until SIGTERM or SIGINT; does not return, the exit status tells how it ended.
+
+    What lives now lives for good, so the collector of cycles need not look at it again; and records are no cycles, so
+    that it may look seldom: at its defaults it takes a third of a worker's time with small records.
+    """
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 20)
     _Worker(app, settings.stop_within_s).execute_from_commandline()
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench.peers.work import add_field, job
+from still.front import configure_logs
 from streams import agents
 from streams.chunk import Chunk
 from streams.deliver import Delivery, Outgoing
@@ -52,6 +53,7 @@ class TransitStage:
 def main() -> None:
     """Run the worker until ended."""
     work = job()
+    configure_logs()
     metrics = NoMetrics()
     cluster = cluster_id_of(work.bootstrap_servers, {})
     delivery = Delivery(ProduceSettings(work.bootstrap_servers, linger_ms=LINGER_MS), metrics, 30.0)
