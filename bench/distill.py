@@ -16,7 +16,6 @@ import signal
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -44,7 +43,7 @@ from streams.stage_distill import DistillStage
 from streams.topics import cluster_id_of
 from streams.values import Arrived
 from streams.worker import LINGER_MS
-from streams.worker_settings import WorkerSettings
+from streams.worker_settings import Signals, WorkerSettings
 from tests.streams.log import PARTITIONS, make_topics
 
 DATA = Path("../shared/data")
@@ -180,7 +179,7 @@ def run_agent(bootstrap_servers: str, folder: Path, wanted: int) -> tuple[Rates,
     stage = Timed(Log(cluster, PREFIX, delivery, metrics, lambda: cluster), wanted)
     settings = WorkerSettings(bootstrap_servers, KEY, topic_prefix=PREFIX, instance_id="bench", folder=folder / "w")
     with contextlib.suppress(SystemExit):  # how Faust's worker ends
-        agents.run(agents.build(settings, [stage], metrics, threading.Event()), settings)
+        agents.run(agents.build(settings, [stage], metrics, Signals()), settings)
     return stage.rates, sum(count for (name, _), count in metrics.counts.items() if name == "records_produced")
 
 

@@ -56,7 +56,7 @@ def _run(store: ClickHouseStore, leases: dict[Partition, str], records: list[Arr
             row = DECODE(record)
             if isinstance(row, Row) and not deduplicator.is_repeated(row):
                 batch.add(record, row)
-            batch.cover(record.partition, record.offset)
+            batch.cover(record)
     decoded = time.process_time()
     block = block_of(TABLE, batch.rows, leases, time.time_ns() // 1000)
     store.insert(block)

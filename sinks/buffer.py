@@ -24,6 +24,8 @@ class Batch:
     rows: list[tuple[Arrived, Row]] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     ends: dict[Partition, int] = field(default_factory=dict)
+    oldest_us: dict[Partition, int] = field(default_factory=dict)
+    records: dict[Partition, int] = field(default_factory=dict)
     marks: dict[Partition, dict[Source, Mark]] = field(default_factory=dict)
     bytes: int = 0
     since_s: float = 0.0
@@ -40,9 +42,12 @@ class Batch:
         self.letters.append(letter_of(arrived, why))
         self.bytes += len(arrived.value or b"")
 
-    def cover(self, partition: Partition, offset: int) -> None:
-        """Note that this offset has been dealt with."""
-        self.ends[partition] = offset
+    def cover(self, arrived: Arrived) -> None:
+        """Note that this record has been dealt with."""
+        partition = arrived.partition
+        self.ends[partition] = arrived.offset
+        self.oldest_us.setdefault(partition, arrived.timestamp)
+        self.records[partition] = self.records.get(partition, 0) + 1
 
     def drop(self, partitions: set[Partition]) -> None:
         """Forget everything of these partitions: somebody else reads them now."""
@@ -50,8 +55,8 @@ class Batch:
         gone = {(p.topic, p.number) for p in partitions}
         self.letters = [letter for letter in self.letters if (letter.topic, letter.partition) not in gone]
         for partition in partitions:
-            self.ends.pop(partition, None)
-            self.marks.pop(partition, None)
+            for noted in (self.ends, self.oldest_us, self.records, self.marks):
+                noted.pop(partition, None)
 
 
 def letter_of(arrived: Arrived, why: Refused) -> DeadLetter:

@@ -8,7 +8,7 @@ recovers from the table.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
@@ -19,6 +19,7 @@ from sinks.buffer import Batch
 from sinks.decode import Decode, decoders
 from sinks.deduplicate import Deduplicator
 from sinks.errors import BrokerUnavailable, Temporary
+from sinks.metrics import Metrics, RecordedMetrics
 from sinks.reader import Reader
 from sinks.settings import SinkSettings
 from sinks.tables import by_topic
@@ -28,6 +29,7 @@ from sinks.write import Writer
 log = structlog.get_logger()
 
 READ_WAIT_S = 0.05
+MEASURE_EVERY_S = 1.0
 BUFFERED_BLOCKS = 2
 """How many blocks of one topic may wait before its partitions are paused."""
 
@@ -38,10 +40,15 @@ class ClusterChanged(Exception):  # noqa: N818 - a turn of events, not a failure
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """`ready` is set at the first assignment; whoever sets `stop` asks for a graceful end."""
+    """`ready` is set while there are partitions; whoever sets `stop` asks for a graceful end.
+
+    `beat` is called at every turn of the loop; figures go to `metrics`.
+    """
 
     ready: Event = field(default_factory=Event)
     stop: Event = field(default_factory=Event)
+    beat: Callable[[], None] = lambda: None
+    metrics: Metrics = field(default_factory=RecordedMetrics)
 
 
 def run(settings: SinkSettings, store: Store, dead_letters: DeadLetters, customer_key: bytes, signals: Signals) -> None:
@@ -57,6 +64,7 @@ def run(settings: SinkSettings, store: Store, dead_letters: DeadLetters, custome
         try:
             session.run()
         except ClusterChanged as change:
+            signals.ready.clear()
             log.warning("broker_cluster_changed", detail=str(change))
 
 
@@ -102,6 +110,7 @@ class Session:
         self._flights: dict[str, _Flight] = {}
         self._paused: set[str] = set()
         self._marked_s = time.monotonic()
+        self._measured_s = 0.0
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="insert")
         self._reader = Reader(settings, self)
 
@@ -119,7 +128,8 @@ class Session:
             self._reader.close()
 
     def turn(self) -> None:
-        """Read once, land what is due, write the ledger when it is time."""
+        """Read once, land what is due, write the ledger and the figures when it is time."""
+        self._signals.beat()
         for arrived in self._reader.read(READ_WAIT_S):
             self._take(arrived)
         self._collect()
@@ -129,6 +139,8 @@ class Session:
         self._balance()
         if time.monotonic() - self._marked_s > self._settings.mark_every_s:
             self._write_ledger()
+        if time.monotonic() - self._measured_s > MEASURE_EVERY_S:
+            self._measure()
 
     def assigned(self, partitions: list[Partition]) -> Mapping[Partition, int]:
         """Take the leases, ask the store what has landed, read on from there."""
@@ -144,6 +156,7 @@ class Session:
 
     def revoked(self, partitions: list[Partition]) -> None:
         """Let running inserts end, keep their progress, forget what was only read."""
+        self._signals.ready.clear()
         self._collect(wait=True)
         self._write_ledger()
         for batch in self._buffers.values():
@@ -174,7 +187,7 @@ class Session:
                 batch.refuse(arrived, row)
             elif not held.deduplicator.is_repeated(row):
                 batch.add(arrived, row)
-        batch.cover(arrived.partition, arrived.offset)
+        batch.cover(arrived)
 
     def _is_due(self, batch: Batch) -> bool:
         settings = self._settings
@@ -197,15 +210,33 @@ class Session:
             if wait or flight.done.done():
                 rows = flight.done.result()
                 del self._flights[topic]
-                self._note(flight.batch)
+                self._note(flight.batch, rows)
                 log.debug("batch_landed", topic=topic, rows=rows, letters=len(flight.batch.letters))
 
-    def _note(self, batch: Batch) -> None:
+    def _note(self, batch: Batch, rows: int) -> None:
         for partition, offset in batch.ends.items():
             if held := self._held.get(partition):
                 held.last, held.is_marked = offset, False
                 held.marks.update(batch.marks.get(partition, {}))
         self._reader.commit(batch.ends)
+        self._count(batch, rows)
+
+    def _count(self, batch: Batch, rows: int) -> None:
+        metrics, topic, records = self._signals.metrics, batch.table.topic, sum(batch.records.values())
+        metrics.add("records_read", records, topic=topic)
+        metrics.add("records_repeated", records - rows - len(batch.letters), topic=topic)
+        metrics.add("records_rejected", len(batch.letters), topic=topic)
+        metrics.add("rows_landed", rows, topic=topic)
+        now_s = time.time()
+        for partition, oldest_us in batch.oldest_us.items():
+            metrics.set("freshness_seconds", now_s - oldest_us / 1e6, topic=topic, partition=partition.number)
+
+    def _measure(self) -> None:
+        self._measured_s = time.monotonic()
+        for partition, held in self._held.items():
+            if (end := self._reader.end(partition)) is not None:
+                lag = max(0, end - held.last - 1)
+                self._signals.metrics.set("lag_records", lag, topic=partition.topic, partition=partition.number)
 
     def _balance(self) -> None:
         """Back-pressure: stop fetching a topic whose buffer is full, fetch again when it is not."""

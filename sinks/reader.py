@@ -97,6 +97,12 @@ class Reader:
             except KafkaException as error:
                 log.warning("commit_hint_lost", why=str(error))
 
+    def end(self, partition: Partition) -> int | None:
+        """The end of a partition as its newest fetch brought it; None before the first."""
+        where = self._position(partition, 0)
+        end: int = self._consumer.get_watermark_offsets(where, cached=True)[1]
+        return end if end >= 0 else None
+
     def close(self) -> None:
         """Leave the group."""
         self._consumer.close()

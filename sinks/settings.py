@@ -9,8 +9,6 @@ from types import MappingProxyType
 from sinks.errors import Misconfigured
 from sinks.tables import by_topic
 
-GROUP = "still-sink"
-
 GROUP = "still.sink"
 """The sink's consumer group, without prefix."""
 

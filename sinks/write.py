@@ -39,21 +39,18 @@ class Writer:
     now_us: Callable[[], int] = lambda: time.time_ns() // 1000
 
     def write(self, batch: Batch, leases: dict[Partition, str]) -> int:
-        """Land the batch; returns how many rows are new.
+        """Land the batch; returns how many rows are new. Rows that can never land become letters of the batch.
 
         Raises:
             Temporary: `stop` was set while the outcome was unknown.
             LeaseLost, Misconfigured: nothing more can be written from here.
         """
         rows = self._without_existing(batch.table, batch.rows)
-        letters = list(batch.letters)
-        if rows:
-            block = block_of(batch.table, rows, leases, self.now_us())
-            for index, why in self.land(block):
-                letters.append(letter_of(rows[index][0], why))
-        if letters:
-            self.patiently(lambda: self.dead_letters.write(letters))
-        return len(rows)
+        never = self.land(block_of(batch.table, rows, leases, self.now_us())) if rows else []
+        batch.letters += [letter_of(rows[index][0], why) for index, why in never]
+        if batch.letters:
+            self.patiently(lambda: self.dead_letters.write(batch.letters))
+        return len(rows) - len(never)
 
     def land(self, block: Block, start: int = 0) -> list[tuple[int, Refused]]:
         """Insert the block; the indexes (from `start`) and reasons of rows that can never land."""

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from still.embedded.child import Child
+from still.embedded.ports import LOOPBACK, choose_port
 from still.readiness import is_ready
 
 Process = Literal["sink", "worker", "trainer"]
 PROCESSES: tuple[Process, ...] = get_args(Process)
+HEALTH_PORTS: dict[Process, int] = {"sink": 19465, "worker": 19466, "trainer": 19467}
+"""Preferred; a taken one is replaced by a free one, and `stack.json` names the one in use."""
 
 _GUARD = "import sys; from still.embedded.parent import die_with_parent; from still.__main__ import main; "
 _CODE = _GUARD + "die_with_parent(int(sys.argv[1])); sys.exit(main(sys.argv[2:]))"
@@ -23,9 +26,12 @@ _CODE = _GUARD + "die_with_parent(int(sys.argv[1])); sys.exit(main(sys.argv[2:])
 
 def child_of(process: Process, folder: Path, parent_pid: int, env: Mapping[str, str] | None = None) -> Child:
     """One process as a child that ends when its parent does, even by kill -9; `env` adds to the environment."""
+    port = choose_port(HEALTH_PORTS[process])
+    here = {"STILL_FOLDER": str(folder), "STILL_HEALTH_HOST": LOOPBACK, "STILL_HEALTH_PORT": str(port)}
     return Child(
         name=process,
         argv=(sys.executable, "-c", _CODE, str(parent_pid), process),
-        env={**(env or {}), "STILL_FOLDER": str(folder)},
+        env={**(env or {}), **here},
         ready=partial(is_ready, folder, process),
+        health_url=f"http://{LOOPBACK}:{port}",
     )

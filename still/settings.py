@@ -36,6 +36,8 @@ class Settings(Security):
     decoder_base: str = Field(default="", description="Hub id or path; empty = the small shipped one")
     threads: int = Field(default=1, ge=1, description="Of a trainer on CPU; with 2 on 2 busy cores it collapses to 1/7")
     tracks: Path | None = Field(default=None, description="Folder of track files; unset = the shipped ones")
+    health_host: str = Field(default="127.0.0.1", description="Where /metrics, /healthz and /readyz listen")
+    health_port: int | None = Field(default=None, ge=0, le=65535, description="Of one process each; unset = not served")
     inactivity_seconds: float = Field(default=300.0, gt=0, description="Silence after which a contact is closed")
 
     @property

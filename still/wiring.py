@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from sinks.clickhouse.client import Client, Login, connect
 from sinks.clickhouse.settings import TableSettings
+from sinks.errors import SinkError
 from sinks.model_events import KafkaAnnouncer
 from sinks.registry import Registry, open_registry
+from still.errors import UserError
+from still.kafka import reach
 from still.security import kafka_options
 from still.settings import Settings
+
+_PROBE_S = 2.0
 
 
 def clickhouse(settings: Settings, *, wait_s: float = 0.0) -> Client:
@@ -30,3 +35,23 @@ def announcer(settings: Settings, timeout_s: float = 30.0) -> KafkaAnnouncer:
     """Where model events are announced; `timeout_s` bounds the wait for a broker that is away."""
     topic = f"{settings.topic_prefix}model.events"
     return KafkaAnnouncer(settings.bootstrap_servers, topic, timeout_s, kafka_options(settings))
+
+
+def broker_trouble(settings: Settings) -> str | None:
+    """Why Kafka cannot be reached; None = it can."""
+    try:
+        reach(settings, _PROBE_S)
+    except UserError as error:
+        return str(error)
+    return None
+
+
+def clickhouse_trouble(settings: Settings) -> str | None:
+    """Why ClickHouse cannot be asked; None = it can."""
+    try:
+        client = clickhouse(settings)
+        client.rows("SELECT 1")
+        client.close()
+    except SinkError as error:
+        return str(error)
+    return None

@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -27,7 +27,7 @@ from streams.consumer import ChunkTransport
 from streams.metrics import Metrics
 from streams.stage import Stage
 from streams.tls import context_of
-from streams.worker_settings import WorkerSettings
+from streams.worker_settings import Signals, WorkerSettings
 
 log = structlog.get_logger()
 
@@ -72,16 +72,18 @@ class Runner:
             _exit(FAIL_STOP)
 
     def _note(self, chunk: Chunk) -> None:
-        newest = chunk.arrived[-1]
+        oldest, newest = chunk.arrived[0], chunk.arrived[-1]
         self._metrics.add("records_consumed", len(chunk.arrived), topic=self.stage.topic)
         self._metrics.add("chunks_acknowledged", 1, topic=self.stage.topic)
         self._metrics.set("newest_record_us", newest.timestamp_us, topic=self.stage.topic, partition=chunk.partition)
+        self._metrics.set("freshness_seconds", time.time() - oldest.timestamp_us / 1e6, topic=self.stage.topic,
+                          partition=chunk.partition)  # fmt: skip
         log.debug("chunk_acknowledged", topic=chunk.topic, partition=chunk.partition, first=chunk.first, end=chunk.end,
                   bytes=chunk.bytes)  # fmt: skip
 
 
-def build(settings: WorkerSettings, stages: Sequence[Stage], metrics: Metrics, ready: threading.Event) -> Any:
-    """The Faust app with one agent per stage; `ready` is set while partitions are assigned."""
+def build(settings: WorkerSettings, stages: Sequence[Stage], metrics: Metrics, signals: Signals) -> Any:
+    """The Faust app with one agent per stage."""
     (settings.folder / "worker").mkdir(parents=True, exist_ok=True)
     app = faust.App(settings.group, **_options(settings))
     app.transport = ChunkTransport(app.conf.broker_consumer, app)
@@ -91,8 +93,8 @@ def build(settings: WorkerSettings, stages: Sequence[Stage], metrics: Metrics, r
     for name, runner in runners.items():
         topic = app.topic(name, key_serializer="raw", value_serializer="raw")
         app.agent(topic, name=runner.stage.name, concurrency=1)(runner.run)
-    app.task(_ticking(app, list(runners.values()), settings.idle_check_s))
-    _follow_assignment(app, runners, ready)
+    app.task(_ticking(app, list(runners.values()), settings.idle_check_s, signals.beat))
+    _follow_assignment(app, runners, signals.ready)
     return app
 
 
@@ -176,14 +178,15 @@ async def _tell(runners: dict[str, Runner], partitions: Any) -> None:
         await runner.assign(sorted(tp.partition for tp in partitions if tp.topic == topic))
 
 
-def _ticking(app: Any, runners: Sequence[Runner], every_s: float) -> Any:
+def _ticking(app: Any, runners: Sequence[Runner], every_s: float, beat: Callable[[], None]) -> Any:
     async def tick() -> None:
         # Not Faust's timer: that one complains when a tick waits for a chunk in work.
         while not app.should_stop:
             await asyncio.sleep(every_s)
             for runner in runners:
                 if not (app.rebalancing or app.should_stop):
-                    await runner.tick()
+                    await runner.tick()  # in the stage's thread, behind the chunk in work
+            beat()
 
     return tick
 

@@ -54,6 +54,7 @@ class ChunkConsumer(driver.Consumer):
         message.acked = True
         self._unacked_messages.discard(message)
         moved = self._watermarks[message.tp].acknowledge(message.offset + 1)
+        self._note_lag(message.tp, message.offset + 1)
         self._room.set()
         if self._waiting_for_ack is not None and not self._waiting_for_ack.done():
             self._waiting_for_ack.set_result(None)
@@ -119,10 +120,7 @@ class ChunkConsumer(driver.Consumer):
         """Whether the session that fetched these records still holds; if not they are fetched again."""
         if not self._is_live(tp, generation) or not await self._follows_on(tp, records[0].offset):
             return self._is_live(tp, generation)
-        with contextlib.suppress(IllegalStateError):  # the partition may be lost at any moment
-            self.metrics.set(
-                "lag_records", self.highwater(tp) - records[0].offset, topic=tp.topic, partition=tp.partition
-            )
+        self._note_lag(tp, records[0].offset)
         for chunk in cut(tp.topic, tp.partition, records):
             if not self._is_live(tp, generation):
                 return False
@@ -130,6 +128,11 @@ class ChunkConsumer(driver.Consumer):
             self._expected[tp] = chunk.end
             await self.wait_first(self.callback(_message(tp, chunk, generation)), self.suspend_flow.wait())
         return True
+
+    def _note_lag(self, tp: TP, position: int) -> None:
+        with contextlib.suppress(IllegalStateError):  # the partition may be lost at any moment
+            lag = max(0, (self.highwater(tp) or 0) - position)
+            self.metrics.set("lag_records", lag, topic=tp.topic, partition=tp.partition)
 
     def _is_live(self, tp: TP, generation: int) -> bool:
         return self.flow_active and self.app.consumer_generation_id == generation and tp in self.assignment()

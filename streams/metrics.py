@@ -19,7 +19,7 @@ CounterName = Literal[
     "conversations_closed_idle",
     "produce_waits",
 ]
-GaugeName = Literal["lag_records", "held_bytes", "newest_record_us"]
+GaugeName = Literal["lag_records", "freshness_seconds", "held_bytes", "newest_record_us"]
 
 HELP: dict[CounterName | GaugeName, str] = {
     "records_consumed": "Records taken from a source topic, acknowledged or refused",
@@ -29,7 +29,8 @@ HELP: dict[CounterName | GaugeName, str] = {
     "chunks_acknowledged": "Chunks whose effects are durable",
     "conversations_closed_idle": "Closes proposed for conversations that were quiet too long",
     "produce_waits": "Times that a confirmation was late, half a second to five seconds each",
-    "lag_records": "Records between the position and the end of a partition",
+    "lag_records": "Records between the acknowledged position and the end of a partition, at the last fetch",
+    "freshness_seconds": "From a record's Kafka timestamp to its acknowledgement, the oldest of the newest chunk",
     "held_bytes": "Bytes of events of open conversations in memory, per partition",
     "newest_record_us": "Kafka timestamp of the newest acknowledged record, microseconds UTC",
 }
@@ -37,7 +38,7 @@ COUNTERS: tuple[CounterName, ...] = (
     "records_consumed", "records_produced", "records_rejected", "records_repeated", "chunks_acknowledged",
     "conversations_closed_idle", "produce_waits",
 )  # fmt: skip
-GAUGES: tuple[GaugeName, ...] = ("lag_records", "held_bytes", "newest_record_us")
+GAUGES: tuple[GaugeName, ...] = ("lag_records", "freshness_seconds", "held_bytes", "newest_record_us")
 
 
 class Metrics(Protocol):

@@ -2,47 +2,41 @@
 
 from __future__ import annotations
 
-import threading
 from functools import partial
 from typing import Any
 
 from confluent_kafka.admin import AdminClient
-from prometheus_client import CollectorRegistry, start_http_server
 
 from schemas import catalog
 from streams import agents, assembly_store
 from streams.assembly_store import AssemblyStore
 from streams.deliver import Delivery
 from streams.errors import WrongPartitions
-from streams.metrics import Metrics, PrometheusMetrics
+from streams.metrics import Metrics, NoMetrics
 from streams.produce import ProduceSettings
 from streams.stage import Log, Stage
 from streams.stage_assemble import AssembleStage
 from streams.stage_distill import DistillStage
 from streams.topics import MAX_MESSAGE_BYTES, cluster_id_of, partition_counts
-from streams.worker_settings import StageName, WorkerSettings
+from streams.worker_settings import Signals, StageName, WorkerSettings
 
 LINGER_MS = 5
 """A stage waits for the confirmation of each chunk, so that lingering longer gains nothing."""
 
 
-def run(settings: WorkerSettings, ready: threading.Event) -> None:
-    """Run until SIGTERM or SIGINT; `ready` is set while partitions are assigned. Ends by SystemExit.
+def run(settings: WorkerSettings, signals: Signals, metrics: Metrics | None = None) -> None:
+    """Run until SIGTERM or SIGINT. Ends by SystemExit.
 
     Raises:
         BrokerUnavailable: nobody answers at the start.
         WrongPartitions: a topic is missing.
     """
-    registry = CollectorRegistry()
-    metrics = PrometheusMetrics(registry)
     check_topics(settings)
-    app = build(settings, metrics, ready)
-    if settings.metrics_port is not None:
-        start_http_server(settings.metrics_port, "127.0.0.1", registry)
+    app = build(settings, metrics or NoMetrics(), signals)
     agents.run(app, settings)
 
 
-def build(settings: WorkerSettings, metrics: Metrics, ready: threading.Event) -> Any:
+def build(settings: WorkerSettings, metrics: Metrics, signals: Signals) -> Any:
     """The Faust app of these settings; the broker's cluster id is asked once, here. Each stage has its own delivery."""
     current = partial(cluster_id_of, settings.bootstrap_servers, settings.kafka_options)
     cluster = current()
@@ -51,7 +45,7 @@ def build(settings: WorkerSettings, metrics: Metrics, ready: threading.Event) ->
         delivery = Delivery(_produce_settings(settings), metrics, settings.give_up_after_s)
         return Log(cluster, settings.topic_prefix, delivery, metrics, current)
 
-    return agents.build(settings, [_stage(name, settings, log()) for name in settings.stages], metrics, ready)
+    return agents.build(settings, [_stage(name, settings, log()) for name in settings.stages], metrics, signals)
 
 
 def check_topics(settings: WorkerSettings) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -22,7 +23,7 @@ class WorkerSettings:
     `instance_id` makes its membership static: a worker that is back within `session_timeout_s` keeps its partitions.
     `buffer_bytes` bounds what lies between broker and stages, `give_up_after_s` how long an unreachable broker is tried
     before the process ends (nothing is lost: the source is not acknowledged). `kafka_options` are
-    librdkafka's; `metrics_port` serves Prometheus.
+    librdkafka's.
     """
 
     bootstrap_servers: str
@@ -40,7 +41,6 @@ class WorkerSettings:
     stop_within_s: float = 9.0
     give_up_after_s: float = 120.0
     buffer_bytes: int = 32_000_000
-    metrics_port: int | None = None
     kafka_options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -52,3 +52,15 @@ class WorkerSettings:
         for name in ("session_timeout_s", "idle_check_s", "stop_within_s", "give_up_after_s", "buffer_bytes"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name}={getattr(self, name)} must be positive")
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What a worker lets others know.
+
+    `ready` is set while it has partitions; `beat` is called, about every `idle_check_s`, whenever its event loop and
+    every stage have moved.
+    """
+
+    ready: threading.Event = field(default_factory=threading.Event)
+    beat: Callable[[], None] = lambda: None

@@ -58,6 +58,7 @@ class TrainerService:
         with only_trainer(self.settings.folder, wait_s=poll_s):
             self.publisher.heal()
         while not self.stop.is_set():
+            self.progress("watching", 0.0)
             self.look()
             self.stop.wait(poll_s)
 

@@ -6,7 +6,6 @@ every record of an earlier event, is confirmed by all in-sync replicas; the sour
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from streams.settings import RedactSettings
 from streams.stage import Log
 from streams.topics import cluster_id_of
 from streams.worker import LINGER_MS
-from streams.worker_settings import WorkerSettings
+from streams.worker_settings import Signals, WorkerSettings
 
 
 class TransitStage:
@@ -66,7 +65,7 @@ def main() -> None:
         folder=Path(work.folder),
     )
     stage = TransitStage(log, work.source, work.target)
-    agents.run(agents.build(settings, [stage], metrics, threading.Event()), settings)
+    agents.run(agents.build(settings, [stage], metrics, Signals()), settings)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
+from threading import Event
 from typing import Annotated
 
 import typer
@@ -11,14 +13,19 @@ from sinks import consume
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.dead_letters import KafkaDeadLetters
 from sinks.errors import SinkError
+from sinks.metrics import PrometheusMetrics
 from sinks.settings import SinkSettings
 from sinks.tables import by_topic
+from still import wiring
 from still.errors import UserError
+from still.health import Check, Health, Pulse, assigned, served
 from still.kafka import WAIT_S, reach
 from still.readiness import announce_when
 from still.security import kafka_options
 from still.settings import Settings, load
-from still.wiring import clickhouse
+
+_LONGEST_SILENCE_S = 120.0
+"""The loop waits for ClickHouse only on an assignment; twice what the store takes to settle a lease is a hang."""
 
 
 def register(app: typer.Typer) -> None:
@@ -35,16 +42,28 @@ def sink(
     """Write every topic to ClickHouse, exactly once."""
     settings = load()
     reach(settings, WAIT_S)
-    signals = consume.Signals()
+    pulse, ready = Pulse(_LONGEST_SILENCE_S), Event()
+    checks: dict[str, Check] = {
+        "assignment": assigned(ready),
+        "broker": partial(wiring.broker_trouble, settings),
+        "clickhouse": partial(wiring.clickhouse_trouble, settings),
+    }
+    health = Health("sink", pulse, checks)
+    signals = consume.Signals(ready, beat=pulse.beat, metrics=PrometheusMetrics(health.registry))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: signals.stop.set())
-    announce_when(signals.ready, settings.folder, "sink")
+    announce_when(ready, settings.folder, "sink")
     try:
         chosen = _settings(settings, topics, share, (max_rows, max_wait))
-        store = ClickHouseStore(clickhouse(settings, wait_s=30.0))
-        consume.run(chosen, store, KafkaDeadLetters(chosen), settings.key(), signals)
+        with served(health, settings.health_host, settings.health_port):
+            _land(settings, chosen, signals)
     except SinkError as error:
         raise UserError(str(error)) from None
+
+
+def _land(settings: Settings, chosen: SinkSettings, signals: consume.Signals) -> None:
+    store = ClickHouseStore(wiring.clickhouse(settings, wait_s=30.0))
+    consume.run(chosen, store, KafkaDeadLetters(chosen), settings.key(), signals)
 
 
 def _settings(settings: Settings, topics: str, share: str, block: tuple[int, float]) -> SinkSettings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Annotated
@@ -11,13 +12,18 @@ import structlog
 import typer
 
 from sinks.errors import Temporary
+from still import wiring
 from still.errors import UserError
+from still.health import Check, Health, Pulse, served
 from still.readiness import announce
-from still.settings import load
+from still.settings import Settings, load
 from still.training import explained, service
 from trainers.tracks import load_tracks
 
 log = structlog.get_logger(__name__)
+
+_LONGEST_SILENCE_S = 900.0
+"""A run says something at every training step; loading a large base or measuring it on a benchmark takes longest."""
 
 
 def register(app: typer.Typer) -> None:
@@ -32,20 +38,30 @@ def trainer(
 ) -> None:
     """Train a track whenever enough fresh examples are there, one run at a time."""
     settings, stop = load(), Event()
+    health = _health(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with explained():
+    with explained(), served(health, settings.health_host, settings.health_port):
         known = load_tracks(tracks or settings.tracks)
         chosen = tuple(track for task, track in known.items() if task in _names(tasks, list(known)))
-        watching = service(settings, chosen, stop, lambda _what, _share: None)
+        watching = service(settings, chosen, stop, lambda _what, _share: health.pulse.beat())
         announce(settings.folder, "trainer")
         while not stop.is_set():
             try:
                 watching.serve(poll)
             except Temporary as away:
+                health.pulse.beat()
                 # ClickHouse, Kafka or the registry is away: what is done is durable, the rest waits for them.
                 log.warning("trainer_waits", reason=str(away))
                 stop.wait(poll)
+
+
+def _health(settings: Settings) -> Health:
+    checks: dict[str, Check] = {
+        "broker": partial(wiring.broker_trouble, settings),
+        "clickhouse": partial(wiring.clickhouse_trouble, settings),
+    }
+    return Health("trainer", Pulse(_LONGEST_SILENCE_S), checks)
 
 
 def _names(tasks: str, known: list[str]) -> list[str]:

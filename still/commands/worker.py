@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import threading
+from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Annotated
 
 import typer
 
 from schemas.records import Task
+from still import wiring
 from still.errors import UserError
+from still.health import Check, Health, Pulse, assigned, served
 from still.kafka import WAIT_S, reach
 from still.readiness import announce_when
 from still.security import kafka_options
 from still.settings import Settings, load
 from streams.errors import StreamError
+from streams.metrics import PrometheusMetrics
 from streams.settings import AssembleSettings, DistillSettings, RedactSettings
 from streams.worker import run
-from streams.worker_settings import GROUP, WorkerSettings
+from streams.worker_settings import GROUP, Signals, WorkerSettings
 from trainers.errors import TrainerError
 from trainers.tracks import load_tracks
+
+_MARGIN_S = 30.0
+"""A chunk may try an absent broker until the worker gives up; a silence beyond that, and this, is a hang."""
 
 
 def register(app: typer.Typer) -> None:
@@ -33,23 +40,23 @@ def worker(
         str, typer.Option(help="Name of this worker in its group; one that restarts under it keeps its partitions")
     ] = "worker-1",
     group: Annotated[str, typer.Option(help="Consumer group that shares the partitions")] = GROUP,
-    metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics on this loopback port")] = None,
 ) -> None:
     """Assemble events into conversations, and distill these into scores and training examples."""
-    general = load()
-    settings = _settings(general, tuple(word.strip() for word in stages.split(",")), instance, group, metrics_port)
-    reach(general, WAIT_S)
-    ready = threading.Event()
+    settings = load()
+    chosen = _settings(settings, tuple(word.strip() for word in stages.split(",")), instance, group)
+    reach(settings, WAIT_S)
+    pulse, ready = Pulse(chosen.give_up_after_s + _MARGIN_S), Event()
+    checks: dict[str, Check] = {"assignment": assigned(ready), "broker": partial(wiring.broker_trouble, settings)}
+    health = Health("worker", pulse, checks)
     announce_when(ready, settings.folder, "worker")
     try:
-        run(settings, ready)
+        with served(health, settings.health_host, settings.health_port):
+            run(chosen, Signals(ready, pulse.beat), PrometheusMetrics(health.registry))
     except StreamError as error:
         raise UserError(str(error)) from None
 
 
-def _settings(
-    settings: Settings, stages: tuple[str, ...], instance: str, group: str, metrics_port: int | None
-) -> WorkerSettings:
+def _settings(settings: Settings, stages: tuple[str, ...], instance: str, group: str) -> WorkerSettings:
     try:
         return WorkerSettings(
             bootstrap_servers=settings.bootstrap_servers,
@@ -61,7 +68,6 @@ def _settings(
             folder=settings.folder,
             assemble=AssembleSettings(inactivity_us=int(settings.inactivity_seconds * 1_000_000)),
             distill=DistillSettings(min_quality=_thresholds(settings.tracks)),
-            metrics_port=metrics_port,
             kafka_options=kafka_options(settings),
         )
     except (ValueError, TrainerError) as error:

@@ -29,6 +29,7 @@ class Child:
         ready: asked until it says True; it must return within a second or so, and never raise.
         ready_timeout_s: after that the start has failed.
         stop_signal: asks it to end; SIGKILL follows after `stop_grace_s`.
+        health_url: where it answers /metrics, /healthz and /readyz; None = it does not.
         restart: what happens after a crash; None leaves it down.
     """
 
@@ -39,4 +40,5 @@ class Child:
     ready_timeout_s: float = 60.0
     stop_signal: signal.Signals = signal.SIGTERM
     stop_grace_s: float = 10.0
+    health_url: str | None = None
     restart: Restart | None = field(default_factory=Restart)

@@ -40,13 +40,17 @@ class ChildState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChildStatus:
-    """What is visible of a child: its state, process id (None while it does not run), restarts, last exit status."""
+    """What is visible of a child.
+
+    Its state, process id (None while it does not run), restarts, last exit status, and where it tells its health.
+    """
 
     name: str
     state: ChildState
     pid: int | None = None
     restarts: int = 0
     exit_status: int | None = None
+    health_url: str | None = None
 
 
 class Supervisor:
@@ -125,7 +129,7 @@ class _Run:
 
     def __init__(self, child: Child, log_path: Path, changed: Callable[[ChildStatus], None]) -> None:
         self.child = child
-        self.status = ChildStatus(child.name, ChildState.STOPPED)
+        self.status = ChildStatus(child.name, ChildState.STOPPED, health_url=child.health_url)
         self._log_path = log_path
         self._changed = changed
         self._process: subprocess.Popen[bytes] | None = None

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 from still.front import configure_logs
 from still.readiness import announce_when, is_ready
 from streams.settings import AssembleSettings, RedactSettings
 from streams.worker import run
-from streams.worker_settings import WorkerSettings
+from streams.worker_settings import Signals, WorkerSettings
 from tests.streams.log import eventually
 
 KEY = b"a key of tests, 32 bytes long..."
@@ -45,10 +44,10 @@ def start(bootstrap_servers: str, prefix: str, folder: Path) -> subprocess.Popen
 def main() -> None:
     """Run the worker."""
     configure_logs()
-    ready = threading.Event()
+    signals = Signals()
     bootstrap_servers, prefix, folder = sys.argv[1:]
-    announce_when(ready, Path(folder), "worker")
-    run(settings(bootstrap_servers, prefix, Path(folder)), ready)
+    announce_when(signals.ready, Path(folder), "worker")
+    run(settings(bootstrap_servers, prefix, Path(folder)), signals)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from still import wiring
 from still.commands.status import groups
 from still.commands.up import start_processes
 from still.demo import traffic
-from still.embedded.stack import Ports, embedded_stack
+from still.embedded.stack import Ports, embedded_stack, read_children
 from still.lag import lags
 from still.settings import Settings, load
 
@@ -64,6 +65,36 @@ def test_publishing_again_changes_nothing(settings: Settings) -> None:
     _published(settings)
     _settled(settings)
     assert client.rows(counts) == before
+
+
+def _figures(url: str) -> dict[str, float]:
+    lines = httpx.get(f"{url}/metrics", timeout=30).text.splitlines()
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[0] != "#"}
+
+
+def _named(figures: dict[str, float], name: str) -> list[float]:
+    return [value for key, value in figures.items() if key.startswith(name)]
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(
+    ("name", "counted"), [("worker", "still_worker_records_consumed_total"), ("sink", "still_sink_rows_landed_total")]
+)
+def test_process_tells_its_health(settings: Settings, name: str, counted: str) -> None:
+    """It is alive and ready; its figures say that it worked, how fresh that was, and in the end that nothing waits."""
+    _published(settings)
+    url = str(read_children(settings.folder)[name].health_url)
+    assert httpx.get(f"{url}/healthz", timeout=30).json()["alive"]
+    assert httpx.get(f"{url}/readyz", timeout=30).json() == {"process": name, "ready": True, "reasons": {}}
+    deadline = time.monotonic() + 60
+    while any(_named(_figures(url), f"still_{name}_lag_records")):
+        assert time.monotonic() < deadline, "the figures never say that it caught up"
+        time.sleep(0.2)
+    figures = _figures(url)
+    assert sum(_named(figures, counted)) >= CONTACTS
+    fresh = _named(figures, f"still_{name}_freshness_seconds")
+    assert fresh
+    assert all(0 <= value < 120 for value in fresh)
 
 
 def test_processes_find_each_other(settings: Settings, tmp_path: Path) -> None:

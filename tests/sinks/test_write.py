@@ -83,6 +83,6 @@ def test_a_revoked_partition_leaves_the_batch() -> None:
     """What was read of a partition that another sink reads now is forgotten here."""
     batch = _batch(2)
     batch.refuse(arrived(b"junk", 5), Refused("undecodable", "no header"))
-    batch.cover(EXAMPLES, 5)
+    batch.cover(arrived(b"junk", 5))
     batch.drop({EXAMPLES})
-    assert (batch.rows, batch.letters, batch.ends, batch.marks) == ([], [], {}, {})
+    assert (batch.rows, batch.letters, batch.ends, batch.marks, batch.records) == ([], [], {}, {}, {})
