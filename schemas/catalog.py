@@ -14,9 +14,10 @@ from typing import Any, Literal, cast
 import yaml
 from fastavro import parse_schema
 
-from schemas.errors import UnknownSchema, UnknownTopic
+from schemas.errors import UnknownTopic
 
 FOLDER = Path(__file__).parent
+NAMESPACE = "stillstream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,13 @@ def topic(name: str) -> Topic:
 @cache
 def schema(record: str, version: int) -> dict[str, Any]:
     """The parsed Avro schema of a record's version, ready for fastavro."""
+    return cast("dict[str, Any]", parse_schema(raw_schema(record, version)))
+
+
+def raw_schema(record: str, version: int) -> dict[str, Any]:
+    """The Avro schema of a record's version as it stands in its file."""
     text = (FOLDER / "avro" / f"{record}.v{version}.avsc").read_text(encoding="utf-8")
-    return cast("dict[str, Any]", parse_schema(json.loads(text)))
+    return cast("dict[str, Any]", json.loads(text))
 
 
 def newest_schema(record: str) -> dict[str, Any]:
@@ -87,19 +93,6 @@ def newest_schema(record: str) -> dict[str, Any]:
 def by_schema_id() -> dict[int, tuple[str, int]]:
     """Every known schema id with its record and version."""
     return {id_: (t.record, version) for t in topics().values() for version, id_ in t.versions.items()}
-
-
-def writer_of(schema_id: int) -> tuple[str, int]:
-    """Record name and version that wrote bytes with this schema id.
-
-    Raises:
-        UnknownSchema: the catalog does not hold it.
-    """
-    try:
-        return by_schema_id()[schema_id]
-    except KeyError:
-        known = sorted(by_schema_id())
-        raise UnknownSchema(f"schema id {schema_id} is unknown here (known: {known}); upgrade this reader") from None
 
 
 @cache

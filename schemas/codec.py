@@ -7,19 +7,19 @@ Everything that can be wrong with bytes or values leaves here as `Undecodable` o
 
 from __future__ import annotations
 
-import struct
-from functools import cache
 from io import BytesIO
 from typing import Any, TypeVar, cast
 
 import orjson
 from fastavro import schemaless_reader, schemaless_writer
+from fastavro.read import SchemaResolutionError
 
 from schemas import binary, catalog, edge
 from schemas.datum import from_datum, to_datum
-from schemas.errors import InvalidRecord, Undecodable
+from schemas.errors import InvalidRecord, Undecodable, UnknownSchema
 from schemas.jsonform import first_fault, from_json, to_json
 from schemas.records import ConversationEvent, Record
+from schemas.wire import HEADER, MAGIC, Wire, bound
 
 __all__ = [
     "JSON_CONTENT_TYPE",
@@ -32,31 +32,28 @@ __all__ = [
     "to_json",
 ]
 
-MAGIC = 0
-HEADER = struct.Struct(">bI")
 JSON_CONTENT_TYPE = b"application/json"
 
 R = TypeVar("R", bound=Record)
 
 
-def encode(record: Record) -> bytes:
-    """The record in wire format under its topic's newest schema.
+def encode(record: Record, by: Wire | None = None) -> bytes:
+    """The record in wire format under its topic's newest schema; `by` whose numbers, None = this process's.
 
     Raises:
         InvalidRecord: a value breaks the schema.
     """
     name = type(record).__name__
+    header = (by or bound()).headers[name]
     try:
-        return _header(name) + binary.writer(name)(record)
+        return header + binary.writer(name)(record)
     except binary.NOT_MINE:
-        return _encode_plainly(record)
+        return header + _encode_plainly(record, name)
 
 
-def _encode_plainly(record: Record) -> bytes:
-    name = type(record).__name__
+def _encode_plainly(record: Record, name: str) -> bytes:
     schema = catalog.newest_schema(name)
     out = BytesIO()
-    out.write(_header(name))
     datum = to_datum(record)
     try:
         schemaless_writer(out, schema, datum)
@@ -66,26 +63,23 @@ def _encode_plainly(record: Record) -> bytes:
     return out.getvalue()
 
 
-@cache
-def _header(name: str) -> bytes:
-    return HEADER.pack(MAGIC, catalog.of_record(name).schema_id)
-
-
-def decode(data: bytes, kind: type[R]) -> R:
-    """The record that these wire-format bytes hold.
+def decode(data: bytes, kind: type[R], by: Wire | None = None) -> R:
+    """The record that these wire-format bytes hold; `by` whose numbers, None = this process's.
 
     Raises:
-        UnknownSchema: the catalog lacks the writer's schema id.
+        UnknownSchema: nobody knows the writer's schema id, or this record needs a newer reader.
         Undecodable: the bytes are no such record.
+        RegistryAway: only the Schema Registry knows, and it does not answer; the record waits.
     """
+    numbers = by or bound()
     try:
-        return _decode_directly(data, kind)
+        return _decode_directly(data, kind, numbers)
     except binary.NOT_MINE:
-        return _decode_plainly(data, kind)
+        return _decode_plainly(data, kind, numbers)
 
 
-def _decode_directly(data: bytes, kind: type[R]) -> R:
-    if not data.startswith(_header(kind.__name__)):
+def _decode_directly(data: bytes, kind: type[R], by: Wire) -> R:
+    if not data.startswith(by.headers[kind.__name__]):
         raise binary.Unusual
     source = BytesIO(data)
     source.seek(HEADER.size)
@@ -95,8 +89,8 @@ def _decode_directly(data: bytes, kind: type[R]) -> R:
     return record
 
 
-def _decode_plainly(data: bytes, kind: type[R]) -> R:
-    datum = decode_datum(data, kind.__name__)
+def _decode_plainly(data: bytes, kind: type[R], by: Wire) -> R:
+    datum = decode_datum(data, kind.__name__, by)
     try:
         record: R = from_datum(kind, datum)
     except (TypeError, ValueError, KeyError) as error:
@@ -104,22 +98,23 @@ def _decode_plainly(data: bytes, kind: type[R]) -> R:
     return record
 
 
-def decode_datum(data: bytes, name: str) -> dict[str, Any]:
+def decode_datum(data: bytes, name: str, by: Wire | None = None) -> dict[str, Any]:
     """The plain dict of the record `name` in these bytes, under its newest schema; JSON fields stay text.
 
     For who moves records on without looking into them; raises what `decode` raises.
     """
     if len(data) < HEADER.size or data[0] != MAGIC:
         raise Undecodable(f"{len(data)} bytes starting {data[:8]!r} lack the wire format's 5-byte header")
-    writer, version = catalog.writer_of(HEADER.unpack_from(data)[1])
-    if writer != name:
-        raise Undecodable(f"bytes hold a {writer}, expected a {name}")
+    schema_id = HEADER.unpack_from(data)[1]
+    writer = (by or bound()).writer_of(schema_id, name)
+    version = writer.version
     source = BytesIO(data)
     source.seek(HEADER.size)
-    newest = catalog.of_record(name).newest
-    reader_schema = catalog.newest_schema(name) if version != newest else None
+    reader_schema = catalog.newest_schema(name) if version != catalog.of_record(name).newest else None
     try:
-        datum: Any = schemaless_reader(source, catalog.schema(name, version), reader_schema)
+        datum: Any = schemaless_reader(source, writer.schema, reader_schema)
+    except SchemaResolutionError as error:
+        raise UnknownSchema(f"{name} under schema id {schema_id} needs a newer reader: {error}; upgrade it") from error
     except (EOFError, TypeError, ValueError, IndexError, KeyError, OverflowError, MemoryError) as error:
         raise Undecodable(f"{name} v{version} of {len(data)} bytes cannot be read: {error!r}") from error
     if source.tell() != len(data):

@@ -6,6 +6,10 @@ SchemaError
 │   └── UnknownSchema  the schema id is not in the catalog; upgrade the reader
 ├── UnknownTopic       the caller asked for a topic that topics.yaml does not name
 └── DamagedArtifact    an adapter folder is not what its manifest or digest says; never load it
+
+RegistryError          nothing is wrong with what travels, so that no record may be refused for it
+├── RegistryAway       the Schema Registry does not answer; wait and ask again
+└── RegistryRefuses    it says no: an incompatible or unregistered schema, a wrong login; the operator must act
 """
 
 
@@ -31,3 +35,15 @@ class UnknownTopic(SchemaError):  # noqa: N818
 
 class DamagedArtifact(SchemaError):  # noqa: N818
     """An adapter folder that is incomplete, altered or not the one announced."""
+
+
+class RegistryError(Exception):
+    """Anything wrong with the Schema Registry."""
+
+
+class RegistryAway(RegistryError):  # noqa: N818
+    """No answer, or a failure on its side."""
+
+
+class RegistryRefuses(RegistryError):  # noqa: N818
+    """A definite no."""

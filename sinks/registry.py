@@ -23,6 +23,7 @@ from schemas.artifacts import MANIFEST, read_manifest, verify
 from schemas.codec import decode, encode
 from schemas.errors import DamagedArtifact
 from schemas.records import Artifact, ModelEvent, Task
+from schemas.wire import fixed
 from sinks.errors import NameTaken, RegistryUnavailable
 
 log = structlog.get_logger()
@@ -106,13 +107,14 @@ class Registry:
         with self._reaching(path):
             if not self.files.exists(path):
                 self.files.makedirs(path.rpartition("/")[0], exist_ok=True)
-                self._write(path, encode(event))
+                # The fixed numbers: these files outlive any Schema Registry.
+                self._write(path, encode(event, fixed()))
 
     def events(self) -> list[ModelEvent]:
         """Every model event ever recorded, in the order in which things happened."""
         with self._reaching(self.root):
             paths = self.files.glob(f"{self.root}/events/*/*.avro")
-            return in_order(decode(self.files.cat_file(path), ModelEvent) for path in paths)
+            return in_order(decode(self.files.cat_file(path), ModelEvent, fixed()) for path in paths)
 
     def restore(self, announcer: Announcer) -> int:
         """Announce every recorded event that the announcer lacks; how many those were."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from schemas.errors import SchemaError
-from still import kafka
+from schemas.errors import RegistryError, SchemaError
+from still import kafka, schema_ids
 from still.errors import UserError
 from still.settings import Settings
 from streams.errors import StreamError
@@ -23,6 +23,7 @@ def open_publisher(settings: Settings) -> Iterator[Publisher]:
         UserError: it does not, or went away while publishing.
     """
     kafka.reach(settings)
+    schema_ids.bind(settings)
     with reported(), Publisher(kafka.produce_settings(settings), topic_prefix=settings.topic_prefix) as publisher:
         _make_topics(settings)
         yield publisher
@@ -32,6 +33,7 @@ def open_publisher(settings: Settings) -> Iterator[Publisher]:
 def open_producer(settings: Settings) -> Iterator[Producer]:
     """The same for records that are no events."""
     kafka.reach(settings)
+    schema_ids.bind(settings)
     with reported():
         producer = Producer(kafka.produce_settings(settings))
         try:
@@ -46,7 +48,7 @@ def reported() -> Iterator[None]:
     """Errors of files, records and broker as one line for the user."""
     try:
         yield
-    except (StreamError, SchemaError) as error:
+    except (StreamError, SchemaError, RegistryError) as error:
         raise UserError(str(error)) from None
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sinks.clickhouse.ddl import statements
 from sinks.errors import SinkError
-from still import kafka, wiring
+from still import kafka, schema_ids, wiring
 from still.errors import UserError
 from still.settings import Settings
 from streams.errors import StreamError
@@ -15,11 +15,12 @@ from streams.topics import ensure_topics
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What `prepare` made: new topics, executed table statements, re-announced model events."""
+    """What `prepare` made: new topics, executed table statements, re-announced model events, registered schemas."""
 
     topics: tuple[str, ...]
     statements: int
     restored: int
+    schemas: int
 
 
 def prepare(settings: Settings) -> Prepared:
@@ -30,12 +31,13 @@ def prepare(settings: Settings) -> Prepared:
     """
     try:
         kafka.reach(settings)
+        schemas = schema_ids.register(settings)
         topics = ensure_topics(kafka.admin(settings), settings.topic_prefix, settings.partitions, settings.replication)
         made = _make_tables(settings)
         restored = wiring.registry(settings).restore(wiring.announcer(settings))
     except (StreamError, SinkError) as error:
         raise UserError(str(error)) from None
-    return Prepared(tuple(topics), made, restored)
+    return Prepared(tuple(topics), made, restored, schemas)
 
 
 def _make_tables(settings: Settings) -> int:

@@ -7,6 +7,7 @@ from sinks.clickhouse.settings import TableSettings
 from sinks.errors import SinkError
 from sinks.model_events import KafkaAnnouncer
 from sinks.registry import Registry, open_registry
+from still import schema_ids
 from still.errors import UserError
 from still.kafka import reach
 from still.security import kafka_options
@@ -33,6 +34,7 @@ def registry(settings: Settings) -> Registry:
 
 def announcer(settings: Settings, timeout_s: float = 30.0) -> KafkaAnnouncer:
     """Where model events are announced; `timeout_s` bounds the wait for a broker that is away."""
+    schema_ids.bind(settings)
     topic = f"{settings.topic_prefix}model.events"
     return KafkaAnnouncer(settings.bootstrap_servers, topic, timeout_s, kafka_options(settings))
 

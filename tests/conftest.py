@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-pytest_plugins = ["tests.stack", "tests.apache", "tests.secure_kafka"]
+from schemas import wire
+
+pytest_plugins = ["tests.stack", "tests.apache", "tests.secure_kafka", "tests.registry"]
 
 
 @pytest.fixture(autouse=True)
@@ -13,3 +15,10 @@ def _default_logs() -> Iterator[None]:
     """Commands configure logs on the standard error of their moment, which a captured test takes away with it."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def _fixed_numbers() -> Iterator[None]:
+    """A process binds the numbers of its schemas once; a test that did leaves nothing behind."""
+    yield
+    wire.bind(None)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sinks.errors import SinkError
-from still import kafka, wiring
+from still import kafka, schema_ids, wiring
 from still.errors import UserError
 from still.settings import Settings, load
 from streams.errors import StreamError
@@ -73,6 +73,8 @@ def _everything(settings: Settings) -> Iterator[Finding]:
 
 def _reachable(settings: Settings) -> Iterator[Finding]:
     yield _attempt("broker", lambda: _broker(settings))
+    if settings.schema_registry:
+        yield _attempt("schema registry", lambda: f"{settings.schema_registry}, {schema_ids.bind(settings)} versions")
     yield _attempt("topics", lambda: _topics(settings))
     yield _attempt("ClickHouse", lambda: _clickhouse(settings))
 

@@ -21,10 +21,11 @@ def init(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON ob
     settings = load()
     prepared = prepare(settings)
     if as_json:
-        made = {"topics": prepared.topics, "statements": prepared.statements, "restored": prepared.restored}
-        print(orjson.dumps(made).decode())
+        print(orjson.dumps(prepared).decode())
         return
     topics = ", ".join(prepared.topics) or "none new, all are there"
     print(f"topics    {topics} (at {settings.bootstrap_servers})")
     print(f"tables    {prepared.statements} statements, database {settings.database} (at {settings.clickhouse_url})")
+    if settings.schema_registry:
+        print(f"schemas   {prepared.schemas} versions registered (at {settings.schema_registry})")
     print(f"registry  {prepared.restored} model events announced again")

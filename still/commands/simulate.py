@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from schemas.codec import to_json
 from schemas.records import ConversationEvent
-from still import kafka
+from still import kafka, schema_ids
 from still.errors import UserError
 from still.settings import load
 from streams.bulk import publish_each
@@ -78,6 +78,7 @@ def _publish(settings: SimulateSettings, seed: int, rate: float | None) -> dict[
     confirmed = 0
     try:
         kafka.reach(place)
+        schema_ids.bind(place)
         with Publisher(kafka.produce_settings(place), topic_prefix=place.topic_prefix) as publisher:
             for _ in publish_each(publisher, shown):
                 confirmed += 1

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from schemas.errors import RegistryError
 from sinks import consume
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.dead_letters import KafkaDeadLetters
@@ -16,7 +17,7 @@ from sinks.errors import SinkError
 from sinks.metrics import PrometheusMetrics
 from sinks.settings import SinkSettings
 from sinks.tables import by_topic
-from still import wiring
+from still import schema_ids, wiring
 from still.errors import UserError
 from still.health import Check, Health, Pulse, assigned, served
 from still.kafka import WAIT_S, reach
@@ -52,12 +53,13 @@ def sink(
     signals = consume.Signals(ready, beat=pulse.beat, metrics=PrometheusMetrics(health.registry))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: signals.stop.set())
+    schema_ids.bind(settings, signals.stop)
     announce_when(ready, settings.folder, "sink")
     try:
         chosen = _settings(settings, topics, share, (max_rows, max_wait))
         with served(health, settings.health_host, settings.health_port):
             _land(settings, chosen, signals)
-    except SinkError as error:
+    except (SinkError, RegistryError) as error:
         raise UserError(str(error)) from None
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from schemas.records import Task
-from still import wiring
+from still import schema_ids, wiring
 from still.errors import UserError
 from still.health import Check, Health, Pulse, assigned, served
 from still.kafka import WAIT_S, reach
@@ -45,6 +45,7 @@ def worker(
     settings = load()
     chosen = _settings(settings, tuple(word.strip() for word in stages.split(",")), instance, group)
     reach(settings, WAIT_S)
+    schema_ids.bind(settings)
     pulse, ready = Pulse(chosen.give_up_after_s + _MARGIN_S), Event()
     checks: dict[str, Check] = {"assignment": assigned(ready), "broker": partial(wiring.broker_trouble, settings)}
     health = Health("worker", pulse, checks)

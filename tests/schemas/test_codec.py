@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import catalog, codec
+from schemas import catalog, codec, wire
 from schemas.errors import InvalidRecord, Undecodable, UnknownSchema
 from schemas.records import RECORDS, ConversationEvent, Feedback, Record, Usage
 
@@ -94,7 +94,7 @@ def test_random_bodies_are_refused_or_read(body: bytes) -> None:
 def test_unknown_schema_id_is_named() -> None:
     """An unknown schema id is its own error and says the id."""
     with pytest.raises(UnknownSchema, match="4711"):
-        codec.decode(codec.HEADER.pack(0, 4711) + b"\x00", ConversationEvent)
+        codec.decode(wire.HEADER.pack(0, 4711) + b"\x00", ConversationEvent)
 
 
 def test_trailing_bytes_are_refused() -> None:
