@@ -44,16 +44,18 @@ def encode(record: Record, by: Wire | None = None) -> bytes:
         InvalidRecord: a value breaks the schema.
     """
     name = type(record).__name__
-    header = (by or bound()).headers[name]
+    numbers = by or bound()
     try:
-        return header + binary.writer(name)(record)
+        return numbers.headers[name] + binary.writer(name)(record)
     except binary.NOT_MINE:
-        return header + _encode_plainly(record, name)
+        return _encode_plainly(record, numbers)
 
 
-def _encode_plainly(record: Record, name: str) -> bytes:
+def _encode_plainly(record: Record, by: Wire) -> bytes:
+    name = type(record).__name__
     schema = catalog.newest_schema(name)
     out = BytesIO()
+    out.write(by.headers[name])
     datum = to_datum(record)
     try:
         schemaless_writer(out, schema, datum)
