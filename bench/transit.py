@@ -25,6 +25,8 @@ from statistics import median
 import orjson
 
 from bench.kafka import Meter, apache, make_topic
+from schemas import codec
+from schemas.records import ConversationEvent
 from streams.produce import Producer, ProduceSettings
 
 PARTITIONS = 4
@@ -44,11 +46,18 @@ class Peer:
     module: str
     share: float = 1.0
     foreign: bool = False
+    form: str = "json"
+
+    @property
+    def source(self) -> str:
+        """The topic with its share of the events, in its form."""
+        return f"transit.in.{self.form}.{round(1000 * self.share)}"
 
 
 PEERS = (
     Peer("limit", "bare"),
     Peer("ours", "ours"),
+    Peer("ours, Avro", "ours_avro", 0.4, form="avro"),
     Peer("confluent loop", "confluent"),
     Peer("bytewax", "bytewax_flow", foreign=True),
     Peer("quixstreams", "quix", 0.4, foreign=True),
@@ -75,8 +84,8 @@ def main() -> None:
     if any(peer.foreign for peer in peers):
         install()
     with apache() as servers:
-        for share in sorted({peer.share for peer in peers}):
-            fill(servers, source_of(share), round(share * arguments.events))
+        for peer in {peer.source: peer for peer in peers}.values():
+            fill(servers, peer, round(peer.share * arguments.events))
         measured = {
             # The peers take turns, so that a slow minute of the machine does not hit one of them alone.
             (peer.name, run): measure(servers, peer, round(peer.share * arguments.events), run)
@@ -84,11 +93,6 @@ def main() -> None:
             for peer in peers
         }
     report(peers, measured, arguments.runs)
-
-
-def source_of(share: float) -> str:
-    """The source topic with this share of the events."""
-    return f"transit.in.{round(1000 * share)}"
 
 
 def install() -> None:
@@ -121,13 +125,22 @@ def events(count: int) -> Iterator[tuple[bytes, bytes]]:
         yield key.encode(), orjson.dumps(event)
 
 
-def fill(servers: str, topic: str, count: int) -> None:
-    """A topic with the events."""
-    make_topic(servers, topic, PARTITIONS)
+def records(count: int) -> Iterator[tuple[bytes, bytes]]:
+    """The same events as our own Avro records: turns of a chat."""
+    for key, value in events(count):
+        raw = orjson.loads(value)
+        text = raw.pop("text")
+        event = ConversationEvent(**raw, tenant="shop", messages=[{"role": "user", "content": text}])
+        yield key, codec.encode(event)
+
+
+def fill(servers: str, peer: Peer, count: int) -> None:
+    """The peer's source topic with its events."""
+    make_topic(servers, peer.source, PARTITIONS)
     producer = Producer(ProduceSettings(servers))
     batch = producer.batch()
-    for key, value in events(count):
-        batch.send(topic, key, value)
+    for key, value in (events if peer.form == "json" else records)(count):
+        batch.send(peer.source, key, value)
     batch.confirm().result()
     producer.close()
 
@@ -138,7 +151,7 @@ def measure(servers: str, peer: Peer, count: int, run: int) -> Rates:
     make_topic(servers, target, PARTITIONS)
     python = str(FOREIGN / "bin/python") if peer.foreign else sys.executable
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w+b") as log:
-        argv = [python, "-m", f"bench.peers.{peer.module}", servers, source_of(peer.share), target, folder]
+        argv = [python, "-m", f"bench.peers.{peer.module}", servers, peer.source, target, folder]
         process = subprocess.Popen(argv, stdout=log, stderr=log)
         try:
             return _observe(process, Meter(servers, target, PARTITIONS), count)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import repeat
 
 from schemas import ids
 from schemas.records import DeadLetter
@@ -93,6 +94,14 @@ class Ceiling:
                 raise TooManyRejected(_complaint(source, f"the last {self._run} records in a row"))
             if len(self._recent) == self._limits.window and self._refused > self._limits.ratio * self._limits.window:
                 raise TooManyRejected(_complaint(source, f"{self._refused} of the last {self._limits.window} records"))
+
+    def let_pass(self, count: int, source: Source) -> None:
+        """`judge` for `count` records of which none was refused: nearly free while the window holds no refusal."""
+        if self._refused:
+            self.judge(repeat(False, count), source)
+        else:
+            self._recent.extend(repeat(False, min(count, self._limits.window)))
+            self._run = 0
 
     def _note(self, refused: bool) -> None:
         if len(self._recent) == self._limits.window:

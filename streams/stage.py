@@ -80,13 +80,15 @@ class Refusals:
             TooManyRejected: the ceiling is reached; none of the chunk's letters may be written.
         """
         source = Source(self._log.cluster_id, self._topic, chunk.partition)
+        if not refused:
+            self._ceilings[chunk.partition].let_pass(len(chunk.arrived), source)
+            return []
         offsets = {arrived.offset for arrived, _ in refused}
         self._ceilings[chunk.partition].judge((arrived.offset in offsets for arrived in chunk.arrived), source)
         for arrived, rejected in refused:
             log.warning("record_rejected", stage=rejected.stage, reason=rejected.reason, topic=self._topic,
                         partition=chunk.partition, offset=arrived.offset)  # fmt: skip
-        if refused:
-            self._log.metrics.add("records_rejected", len(refused), topic=self._topic)
+        self._log.metrics.add("records_rejected", len(refused), topic=self._topic)
         return [
             Outgoing(
                 self._log.prefix + DEAD_LETTERS,

@@ -6,10 +6,10 @@ every record of an earlier event, is confirmed by all in-sync replicas; the sour
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from bench.peers.work import add_field, job
+from bench.peers.work import Job, add_field, job
 from still.front import configure_logs
 from streams import agents
 from streams.chunk import Chunk
@@ -17,7 +17,7 @@ from streams.deliver import Delivery, Outgoing
 from streams.metrics import NoMetrics
 from streams.produce import ProduceSettings
 from streams.settings import RedactSettings
-from streams.stage import Log
+from streams.stage import Log, Stage
 from streams.topics import cluster_id_of
 from streams.worker import LINGER_MS
 from streams.worker_settings import Signals, WorkerSettings
@@ -49,9 +49,8 @@ class TransitStage:
         """Nothing."""
 
 
-def main() -> None:
-    """Run the worker until ended."""
-    work = job()
+def run(work: Job, stage: Callable[[Log, str, str], Stage]) -> None:
+    """Run a worker with this stage until ended."""
     configure_logs()
     metrics = NoMetrics()
     cluster = cluster_id_of(work.bootstrap_servers, {})
@@ -64,9 +63,9 @@ def main() -> None:
         instance_id="transit",
         folder=Path(work.folder),
     )
-    stage = TransitStage(log, work.source, work.target)
-    agents.run(agents.build(settings, [stage], metrics, Signals()), settings)
+    made = stage(log, work.source, work.target)
+    agents.run(agents.build(settings, [made], metrics, Signals()), settings)
 
 
 if __name__ == "__main__":
-    main()
+    run(job(), TransitStage)

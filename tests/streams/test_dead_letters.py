@@ -78,3 +78,25 @@ def test_limits_are_checked_at_birth(wrong: dict[str, float]) -> None:
     """A ceiling that can never be kept, or is none, is refused with its values."""
     with pytest.raises(ValueError, match="need 0 < ratio <= 1"):
         Limits(**wrong)  # type: ignore[arg-type]
+
+
+@given(st.lists(st.one_of(st.integers(1, 30), st.lists(st.booleans(), min_size=1, max_size=15)), max_size=20))
+def test_letting_pass_is_judging_that_none_was_refused(chunks: list[int | list[bool]]) -> None:
+    """The short way for chunks without a refusal stops exactly where judging each record stops."""
+    limits = Limits(ratio=0.4, window=20, run=10)
+
+    def stops(*, shortly: bool) -> bool:
+        ceiling = Ceiling(limits)
+        try:
+            for chunk in chunks:
+                if isinstance(chunk, list):
+                    ceiling.judge(chunk, SOURCE)
+                elif shortly:
+                    ceiling.let_pass(chunk, SOURCE)
+                else:
+                    ceiling.judge([False] * chunk, SOURCE)
+        except TooManyRejected:
+            return True
+        return False
+
+    assert stops(shortly=True) == stops(shortly=False)
