@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from schemas.ids import stable_id
+from schemas import letters
 from schemas.records import DeadLetter
 from sinks.tables import Table
 from sinks.values import Arrived, Mark, Partition, Refused, Row, Source
@@ -22,7 +22,7 @@ class Batch:
 
     table: Table
     rows: list[tuple[Arrived, Row]] = field(default_factory=list)
-    letters: list[DeadLetter] = field(default_factory=list)
+    refused: list[tuple[Arrived, Refused]] = field(default_factory=list)
     ends: dict[Partition, int] = field(default_factory=dict)
     oldest_us: dict[Partition, int] = field(default_factory=dict)
     records: dict[Partition, int] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Batch:
 
     def refuse(self, arrived: Arrived, why: Refused) -> None:
         """Take a record that became no row."""
-        self.letters.append(letter_of(arrived, why))
+        self.refused.append((arrived, why))
         self.bytes += len(arrived.value or b"")
 
     def cover(self, arrived: Arrived) -> None:
@@ -52,8 +52,7 @@ class Batch:
     def drop(self, partitions: set[Partition]) -> None:
         """Forget everything of these partitions: somebody else reads them now."""
         self.rows = [(arrived, row) for arrived, row in self.rows if arrived.partition not in partitions]
-        gone = {(p.topic, p.number) for p in partitions}
-        self.letters = [letter for letter in self.letters if (letter.topic, letter.partition) not in gone]
+        self.refused = [(arrived, why) for arrived, why in self.refused if arrived.partition not in partitions]
         for partition in partitions:
             for noted in (self.ends, self.oldest_us, self.records, self.marks):
                 noted.pop(partition, None)
@@ -61,20 +60,6 @@ class Batch:
 
 def letter_of(arrived: Arrived, why: Refused) -> DeadLetter:
     """The dead letter of a record that cannot land; the same record always makes the same one."""
-    cluster, topic, number = arrived.partition
-    attempt = int(arrived.headers.get("attempt", b"0") or 0)
-    return DeadLetter(
-        dead_letter_id=stable_id(cluster, topic, number, arrived.offset, STAGE, attempt),
-        stage=STAGE,
-        reason=why.reason,
-        detail=why.detail,
-        cluster_id=cluster,
-        topic=topic,
-        partition=number,
-        offset=arrived.offset,
-        key=arrived.key,
-        value=arrived.value,
-        failed_at=arrived.timestamp,
-        headers=dict(arrived.headers),
-        attempt=attempt,
-    )
+    position = letters.Position(*arrived.partition, arrived.offset)
+    taken = letters.Taken(position, arrived.timestamp, arrived.key, arrived.value, arrived.headers)
+    return letters.letter_of(taken, STAGE, why.reason, why.detail)

@@ -102,7 +102,7 @@ class Session:
         self._store = store
         self._decode = decode
         self._give_up = Event()
-        self._writer = Writer(store, dead_letters, self._give_up)
+        self._writer = Writer(store, dead_letters, self._give_up, limits=settings.limits)
         self._starter = Writer(store, dead_letters, signals.stop)
         self._held: dict[Partition, _Held] = {}
         self._leases: dict[Partition, str] = {}
@@ -211,7 +211,7 @@ class Session:
                 rows = flight.done.result()
                 del self._flights[topic]
                 self._note(flight.batch, rows)
-                log.debug("batch_landed", topic=topic, rows=rows, letters=len(flight.batch.letters))
+                log.debug("batch_landed", topic=topic, rows=rows, refused=len(flight.batch.refused))
 
     def _note(self, batch: Batch, rows: int) -> None:
         for partition, offset in batch.ends.items():
@@ -224,8 +224,8 @@ class Session:
     def _count(self, batch: Batch, rows: int) -> None:
         metrics, topic, records = self._signals.metrics, batch.table.topic, sum(batch.records.values())
         metrics.add("records_read", records, topic=topic)
-        metrics.add("records_repeated", records - rows - len(batch.letters), topic=topic)
-        metrics.add("records_rejected", len(batch.letters), topic=topic)
+        metrics.add("records_repeated", records - rows - len(batch.refused), topic=topic)
+        metrics.add("records_rejected", len(batch.refused), topic=topic)
         metrics.add("rows_landed", rows, topic=topic)
         now_s = time.time()
         for partition, oldest_us in batch.oldest_us.items():

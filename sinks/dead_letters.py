@@ -15,6 +15,8 @@ from sinks.errors import BrokerUnavailable
 from sinks.settings import SinkSettings
 
 CONFIRM_S = 30.0
+MAX_MESSAGE_BYTES = 16_000_000
+"""A letter wraps its record, which `schemas.letters` cuts where it would not fit."""
 
 
 class KafkaDeadLetters:
@@ -30,6 +32,7 @@ class KafkaDeadLetters:
                 "enable.idempotence": True,
                 "compression.codec": "lz4",
                 "delivery.timeout.ms": int(CONFIRM_S * 1000),
+                "message.max.bytes": MAX_MESSAGE_BYTES,
             }
         )
         self._partitions = 0

@@ -17,6 +17,7 @@ import orjson
 from schemas import catalog, codec
 from schemas.errors import SchemaError, UnknownSchema
 from schemas.ids import customer_hash
+from schemas.letters import attempt_of, digest_of, replay_of
 from schemas.records import ConversationEvent, DeadLetter
 from sinks.measure import measures
 from sinks.tables import Table, is_nested, tables
@@ -56,7 +57,7 @@ def _derived(table: Table, record: str) -> Decode:
                 values[position] = orjson.dumps(values[position]).decode()
         if extra is not None:
             values += extra(datum)
-        return finish(values, datum)
+        return finish(values, datum, attempt_of(arrived.headers))
 
     return decode
 
@@ -76,30 +77,34 @@ def _verdict_and_uri(event: Datum) -> list[Any]:
 _EXTRA: dict[str, Callable[[Datum], list[Any]]] = {"Conversation": measures, "ModelEvent": _verdict_and_uri}
 
 
-def _with_source(values: list[Any], datum: Datum) -> Row:
+def _with_source(values: list[Any], datum: Datum, replayed: int) -> Row:
     origin = datum["provenance"]
     source = Source(origin["cluster_id"], origin["topic"], origin["partition"])
     mark = Mark(origin["offset"], origin["index"])
-    attempt = origin["attempt"]
+    attempt = max(origin["attempt"], replayed)
     values += (*source, *mark, origin["previous_offset"], attempt)
     return Row(tuple(values), source, mark, attempt, (*source, *mark) if attempt else None)
 
 
-def _keyed(positions: tuple[int, ...], values: list[Any], _: Datum) -> Row:
+def _keyed(positions: tuple[int, ...], values: list[Any], _: Datum, __: int) -> Row:
     return Row(tuple(values), key=tuple(values[position] for position in positions))
 
 
 def _event(customer_key: bytes, arrived: Arrived) -> Row | Refused:
     """The envelope of an event; bytes that hold none keep their place with the reason.
 
-    Assemble reads the same log and writes the dead letter, so a second one from here would count it twice.
+    Assemble reads the same log and writes the dead letter, so a second one from here would count it twice. A replay
+    is told by the id of its letter, so that replaying it twice lands once.
     """
+    replay = replay_of(arrived.headers)
+    end = (replay and replay.letter, *_digest(arrived.value))
+    key = (replay.letter,) if replay else None
     try:
         event = codec.decode_event(arrived.value or b"", arrived.headers.get("content-type"))
     except SchemaError as error:
-        return Row((*(None,) * 11, refused(error).reason, *_digest(arrived.value)))
+        return Row((*(None,) * 11, refused(error).reason, *end), key=key)
     customer = event.customer_id and customer_hash(event.customer_id, customer_key)
-    return Row((*_envelope(ConversationEvent, event), customer, len(event.messages), None, *_digest(arrived.value)))
+    return Row((*_envelope(ConversationEvent, event), customer, len(event.messages), None, *end), key=key)
 
 
 def _dead_letter(arrived: Arrived) -> Row | Refused:
@@ -107,7 +112,7 @@ def _dead_letter(arrived: Arrived) -> Row | Refused:
         letter = codec.decode(arrived.value or b"", DeadLetter)
     except SchemaError as error:
         return refused(error)
-    return Row((*_envelope(DeadLetter, letter), *_digest(letter.value)), key=(letter.dead_letter_id,))
+    return Row((*_envelope(DeadLetter, letter), *digest_of(letter)), key=(letter.dead_letter_id,))
 
 
 def _envelope(kind: type[Any], record: Any) -> tuple[Any, ...]:

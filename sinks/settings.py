@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from schemas.ceiling import Limits
 from sinks.errors import Misconfigured
 from sinks.tables import by_topic
 
@@ -25,6 +26,7 @@ class SinkSettings:
         max_rows, max_bytes, max_wait_s: a block is due when it has this many rows or bytes, or is this old.
         mark_every_s: how often the ledger is written.
         stop_within_s: how long a graceful stop may try to land what has been read.
+        limits: how many records may become dead letters before this process stops.
         kafka: further settings of the Kafka clients (TLS, SASL); never logged.
     """
 
@@ -40,6 +42,7 @@ class SinkSettings:
     mark_every_s: float = 10.0
     stop_within_s: float = 8.0
     session_timeout_ms: int = 6_000
+    limits: Limits = field(default_factory=Limits)
     kafka: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
     def __post_init__(self) -> None:

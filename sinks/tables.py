@@ -34,7 +34,7 @@ class Table:
     Attributes:
         plain: columns that carry an Avro field of the same name unchanged.
         made: columns that the decoder computes.
-        key: columns that identify a record whatever its place in the topic; empty = its place alone does.
+        key: columns that identify a record (of the raw events: a replayed one) whatever its place in the topic.
         monotone: whether records carry provenance that grows along the topic.
         ttl_column: the time that a TTL counts from.
     """
@@ -210,9 +210,11 @@ def _conversation_events() -> Table:
             Column("customer_hash", "Nullable(String)", "Keyed hash of the customer."),
             Column("messages", "Nullable(Int32)", "How many chat messages it carried."),
             Column("refused", "LowCardinality(Nullable(String))", "Why these bytes are no event; null = they are one."),
+            Column("replay_of", "Nullable(String)", "Dead letter that this record replays; null = published directly."),
             *_SIZES,
         ),
         order_by=("_cluster", "_partition", "_offset"),
+        key=("replay_of",),
         indexes=("INDEX by_conversation conversation_id TYPE bloom_filter GRANULARITY 4",),
     )
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, TypeVar
 from uuid import uuid4
 
 import structlog
 
+from schemas.ceiling import ADVICE, Ceiling, Limits
+from schemas.letters import replay_of
 from sinks.buffer import Batch, letter_of
-from sinks.errors import Rejected, Temporary
+from sinks.errors import Misconfigured, Rejected, Temporary
 from sinks.tables import Table
 from sinks.values import Arrived, Block, DeadLetters, Partition, Refused, Row, Store
 
@@ -37,20 +39,36 @@ class Writer:
     dead_letters: DeadLetters
     stop: Event
     now_us: Callable[[], int] = lambda: time.time_ns() // 1000
+    limits: Limits = field(default_factory=Limits)
+    ceilings: dict[str, Ceiling] = field(default_factory=dict, repr=False)
 
     def write(self, batch: Batch, leases: dict[Partition, str]) -> int:
-        """Land the batch; returns how many rows are new. Rows that can never land become letters of the batch.
+        """Land the batch; returns how many rows are new. Rows that can never land join the refused ones.
 
         Raises:
             Temporary: `stop` was set while the outcome was unknown.
-            LeaseLost, Misconfigured: nothing more can be written from here.
+            LeaseLost, Misconfigured: nothing more can be written from here, or nearly everything is refused.
         """
         rows = self._without_existing(batch.table, batch.rows)
         never = self.land(block_of(batch.table, rows, leases, self.now_us())) if rows else []
-        batch.letters += [letter_of(rows[index][0], why) for index, why in never]
-        if batch.letters:
-            self.patiently(lambda: self.dead_letters.write(batch.letters))
+        batch.refused += [(rows[index][0], why) for index, why in never]
+        self._judge(batch)
+        if batch.refused:
+            letters = [letter_of(arrived, why) for arrived, why in batch.refused]
+            self.patiently(lambda: self.dead_letters.write(letters))
         return len(rows) - len(never)
+
+    def _judge(self, batch: Batch) -> None:
+        """Stop before any letter is written where nearly everything is refused."""
+        ceiling = self.ceilings.setdefault(batch.table.name, Ceiling(self.limits))
+        if not batch.refused:
+            ceiling.let_pass(min(len(batch.rows), self.limits.window))
+            return
+        bad = {(arrived.partition, arrived.offset) for arrived, _ in batch.refused}
+        both = (*batch.rows, *batch.refused)
+        places = {(taken.partition, taken.offset) for taken, _ in both if replay_of(taken.headers) is None}
+        if how_many := ceiling.judge(place in bad for place in sorted(places)):
+            raise Misconfigured(f"{batch.table.topic} refused {how_many}: {ADVICE}", table=batch.table.name)
 
     def land(self, block: Block, start: int = 0) -> list[tuple[int, Refused]]:
         """Insert the block; the indexes (from `start`) and reasons of rows that can never land."""

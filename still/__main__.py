@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "simulate": ("still.commands.simulate", "Customers of a fictional shop, as traffic"),
     "label": ("still.commands.label", "Import labelled examples"),
     "benchmark": ("still.commands.benchmark", "Import, list and seal ground truth"),
+    "dlq": ("still.commands.dlq", "List, show and replay dead letters"),
     "sql": ("still.commands.sql", "Ask ClickHouse, whether the stack runs or not"),
     "train": ("still.commands.train", "Train rounds of one track now"),
     "evaluate": ("still.commands.evaluate", "Measure an adapter version, with intervals"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from schemas.errors import RegistryError, SchemaError
 from still import kafka, schema_ids
@@ -12,7 +13,7 @@ from still.settings import Settings
 from streams.errors import StreamError
 from streams.produce import Producer
 from streams.publisher import Publisher
-from streams.topics import ensure_topics
+from streams.topics import MAX_MESSAGE_BYTES, ensure_topics
 
 
 @contextmanager
@@ -31,11 +32,11 @@ def open_publisher(settings: Settings) -> Iterator[Publisher]:
 
 @contextmanager
 def open_producer(settings: Settings) -> Iterator[Producer]:
-    """The same for records that are no events."""
+    """The same for records that are no events, up to the largest that a topic of ours takes."""
     kafka.reach(settings)
     schema_ids.bind(settings)
     with reported():
-        producer = Producer(kafka.produce_settings(settings))
+        producer = Producer(replace(kafka.produce_settings(settings), max_message_bytes=MAX_MESSAGE_BYTES))
         try:
             _make_topics(settings)
             yield producer

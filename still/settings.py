@@ -12,6 +12,8 @@ from typing import Any
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
+from schemas.ceiling import Limits
+from schemas.edge import MAX_EVENT_BYTES
 from still.embedded.errors import StackNotRunningError
 from still.embedded.stack import Stack, read_stack
 from still.errors import UserError
@@ -38,12 +40,22 @@ class Settings(Security):
     tracks: Path | None = Field(default=None, description="Folder of track files; unset = the shipped ones")
     health_host: str = Field(default="127.0.0.1", description="Where /metrics, /healthz and /readyz listen")
     health_port: int | None = Field(default=None, ge=0, le=65535, description="Of one process each; unset = not served")
+    refused_ratio: float = Field(default=0.5, gt=0, le=1, description="Of refused records, above which a stage stops")
+    refused_window: int = Field(default=1000, ge=1, description="Records over which that share is counted")
+    refused_run: int = Field(default=1000, ge=1, description="Records refused in a row at which a stage stops")
+    max_event_bytes: int = Field(default=MAX_EVENT_BYTES, ge=1, description="Largest event that assemble takes")
+    max_conversation_bytes: int = Field(default=8_000_000, ge=1, description="What assemble holds of one conversation")
     inactivity_seconds: float = Field(default=300.0, gt=0, description="Silence after which a contact is closed")
 
     @property
     def registry_uri(self) -> str:
         """Where adapters lie."""
         return self.registry or (self.folder / "registry").absolute().as_uri()
+
+    @property
+    def limits(self) -> Limits:
+        """When a stage stops instead of writing more dead letters."""
+        return Limits(self.refused_ratio, self.refused_window, self.refused_run)
 
     def key(self) -> bytes:
         """The key of customer hashes: given, or made once in the folder.

@@ -11,10 +11,11 @@ import heapq
 from dataclasses import dataclass, replace
 
 from schemas import codec, ids
+from schemas.letters import is_for_another, replay_of
 from schemas.records import AssemblyState, ConversationEvent, HeldEvent, Provenance
 from streams.compose import CLOSED_BY, LAST_OFFSET, Head, Placed, compose, is_complete
 from streams.errors import ForeignState
-from streams.receive import Received, receive, reject
+from streams.receive import STAGE, Received, receive, reject
 from streams.settings import AssembleSettings
 from streams.values import Arrived, Draft, Rejected, Skipped, Step
 
@@ -94,7 +95,9 @@ class Assembler:
 
     def take(self, arrived: Arrived) -> Step:
         """Apply one record; the step says what must be durable before the record is acknowledged."""
-        received = receive(arrived)
+        if is_for_another(arrived.headers, STAGE):
+            return Step(duplicate=True)
+        received = receive(arrived, self._settings.max_event_bytes)
         if isinstance(received, Rejected):
             return Step(rejected=received)
         id_ = received.event.conversation_id
@@ -102,7 +105,7 @@ class Assembler:
         known = contact.state if contact else self._markers.get(id_)
         if known is not None and arrived.offset <= known.offset:
             return Step(duplicate=True)
-        head = Head.of(arrived.offset, received.event)
+        head = Head.of(self._place(arrived), received.event)
         if contact is None and known is not None:
             return _too_late(known, head)
         return self._decline(contact, head, received) or self._apply(contact, head, received, arrived)
@@ -126,10 +129,14 @@ class Assembler:
             return _twin(twin, received.event)
         if _is_stale(head, received.event, contact):
             return Step(skipped="stale_close")
+        if head.kind == "closed" and contact is not None and contact.size <= self._settings.max_conversation_bytes:
+            return None  # what ends a conversation lets its memory go, so it is always taken
         grown = len(received.value) + (contact.size if contact else 0)
         if grown > self._settings.max_conversation_bytes:
             detail = (
-                f"{received.event.conversation_id!r} would hold {grown} bytes of events; close conversations earlier"
+                f"{received.event.conversation_id!r} would hold {grown} bytes of events, the limit is "
+                f"{self._settings.max_conversation_bytes}; close conversations earlier, or raise "
+                "STILL_MAX_CONVERSATION_BYTES and replay"
             )
             return Step(rejected=reject("conversation_too_large", detail))
         others = self._open_bytes - (contact.size if contact and contact.state.status == "open" else 0)
@@ -143,7 +150,7 @@ class Assembler:
     def _apply(self, contact: Contact | None, head: Head, received: Received, arrived: Arrived) -> Step:
         heads = (*(contact.heads if contact else ()), head)
         due = _is_due(contact, heads)
-        draft = self._draft(contact, head, received) if due else None
+        draft = self._draft(contact, head, received, self._root(arrived)) if due else None
         state = AssemblyState(
             conversation_id=received.event.conversation_id,
             cluster_id=self._cluster_id,
@@ -154,7 +161,7 @@ class Assembler:
             last_activity_at=max(arrived.timestamp_us, contact.state.last_activity_at if contact else 0),
             events=(
                 *(contact.state.events if contact else ()),
-                HeldEvent(arrived.offset, arrived.timestamp_us, received.value),
+                HeldEvent(head.offset, arrived.timestamp_us, received.value),
             ),
         )
         size = len(received.value) + (contact.size if contact else 0)
@@ -166,12 +173,24 @@ class Assembler:
         skipped: Skipped | None = "empty_conversation" if due and draft is None else None
         return Step(draft=draft, state=state, skipped=skipped, expired=expired, forgotten=self._forget())
 
-    def _draft(self, contact: Contact | None, head: Head, received: Received) -> Draft | None:
+    def _place(self, arrived: Arrived) -> int:
+        """Where an event stands among its conversation's: a replayed one at the offset that it had at first."""
+        replay = replay_of(arrived.headers)
+        here = (self._cluster_id, TOPIC, self._partition)
+        return replay.origin.offset if replay and replay.origin[:3] == here else arrived.offset
+
+    def _root(self, arrived: Arrived) -> Provenance:
+        """The position that a draft carries; a replay stands outside the order that holes are found by."""
+        replay = replay_of(arrived.headers)
+        if replay is None:
+            return Provenance(self._cluster_id, TOPIC, self._partition, arrived.offset, 0, self._previous_offset)
+        return Provenance(*replay.origin[:4], attempt=replay.origin.attempt)
+
+    def _draft(self, contact: Contact | None, head: Head, received: Received, root: Provenance) -> Draft | None:
         earlier = [Placed(held.offset, _decode(held)) for held in contact.state.events] if contact else []
         revision = 1 + (contact.state.revision if contact else 0)
-        root = Provenance(self._cluster_id, TOPIC, self._partition, head.offset, 0, self._previous_offset)
         draft = compose([*earlier, Placed(head.offset, received.event)], revision, root)
-        if draft is not None:
+        if draft is not None and root.attempt == 0:
             self._previous_offset = head.offset
         return draft
 

@@ -25,12 +25,15 @@ class Received:
     value: bytes
 
 
-def receive(arrived: Arrived) -> Received | Rejected:
-    """The event in a consumed message of `conversation.events`."""
+def receive(arrived: Arrived, max_bytes: int = MAX_EVENT_BYTES) -> Received | Rejected:
+    """The event in a consumed message of `conversation.events`, of at most `max_bytes`."""
     if arrived.value is None:
         return reject("no_value", f"offset {arrived.offset} holds no value; conversation.events takes no tombstones")
-    if len(arrived.value) > MAX_EVENT_BYTES:
-        detail = f"{len(arrived.value)} bytes; an event may have {MAX_EVENT_BYTES}, publish its turns one by one"
+    if len(arrived.value) > max_bytes:
+        detail = (
+            f"{len(arrived.value)} bytes; an event may have {max_bytes}: publish its turns one by one, or raise "
+            "STILL_MAX_EVENT_BYTES and replay"
+        )
         return reject("too_large", detail)
     try:
         received = _read(arrived.value, arrived.headers.get("content-type"))

@@ -9,6 +9,8 @@ from schemas.edge import MAX_EVENT_BYTES
 from schemas.records import Task
 
 MINUTE_US = 60_000_000
+LARGEST_STATE = 15_000_000
+"""Bytes of held events for which the state, and the conversation that they make, fit into a message of 16 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +18,16 @@ class AssembleSettings:
     """How long and how much assemble holds, per partition.
 
     `retain_closed_us` counts on the partition's own clock (its newest Kafka timestamp): for so long a late event still
-    makes a new revision. `max_bytes` bounds the held events, `max_markers` the closed conversations of which only the
-    revision is remembered.
+    makes a new revision. `max_event_bytes` is the largest event taken, `max_conversation_bytes` what a conversation may
+    hold (each of its events writes all of it to the state topic again), `max_bytes` bounds the held events,
+    `max_markers` the closed conversations of which only the revision is remembered.
     """
 
     inactivity_us: int = 30 * MINUTE_US
     retain_closed_us: int = 24 * 60 * MINUTE_US
     max_bytes: int = 32_000_000
-    max_conversation_bytes: int = MAX_EVENT_BYTES
+    max_event_bytes: int = MAX_EVENT_BYTES
+    max_conversation_bytes: int = 8_000_000
     max_markers: int = 50_000
 
     def __post_init__(self) -> None:
@@ -32,6 +36,11 @@ class AssembleSettings:
                 raise ValueError(f"{name}={getattr(self, name)} must be positive")
         if self.max_bytes < self.max_conversation_bytes:
             raise ValueError(f"max_bytes={self.max_bytes} must hold one conversation of {self.max_conversation_bytes}")
+        if self.max_conversation_bytes + self.max_event_bytes > LARGEST_STATE:
+            raise ValueError(
+                f"max_conversation_bytes={self.max_conversation_bytes} and max_event_bytes={self.max_event_bytes} "
+                f"together pass {LARGEST_STATE}, what a message of the state topic takes; lower one"
+            )
 
 
 @dataclass(frozen=True, slots=True)

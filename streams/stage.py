@@ -14,9 +14,11 @@ from typing import Protocol
 import structlog
 
 from schemas import codec
+from schemas.ceiling import Ceiling, Limits
+from schemas.letters import replay_of
 from streams.chunk import Chunk
 from streams.dead_letters import TOPIC as DEAD_LETTERS
-from streams.dead_letters import Ceiling, Limits, Source, dead_letter_of
+from streams.dead_letters import Source, dead_letter_of, stop_at
 from streams.deliver import Confirms, Outgoing
 from streams.errors import LogWentBack
 from streams.metrics import Metrics
@@ -80,11 +82,13 @@ class Refusals:
             TooManyRejected: the ceiling is reached; none of the chunk's letters may be written.
         """
         source = Source(self._log.cluster_id, self._topic, chunk.partition)
+        ceiling = self._ceilings[chunk.partition]
         if not refused:
-            self._ceilings[chunk.partition].let_pass(len(chunk.arrived), source)
+            stop_at(ceiling.let_pass(len(chunk.arrived)), source)
             return []
         offsets = {arrived.offset for arrived, _ in refused}
-        self._ceilings[chunk.partition].judge((arrived.offset in offsets for arrived in chunk.arrived), source)
+        fresh = (arrived.offset in offsets for arrived in chunk.arrived if replay_of(arrived.headers) is None)
+        stop_at(ceiling.judge(fresh), source)
         for arrived, rejected in refused:
             log.warning("record_rejected", stage=rejected.stage, reason=rejected.reason, topic=self._topic,
                         partition=chunk.partition, offset=arrived.offset)  # fmt: skip

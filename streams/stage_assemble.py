@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from schemas import codec
+from schemas.ceiling import Limits
 from schemas.records import AssemblyState
 from streams import assembly_store
 from streams.assemble import Assembler
 from streams.chunk import Chunk
-from streams.dead_letters import Limits
 from streams.deliver import Outgoing
 from streams.redact import redact
 from streams.settings import AssembleSettings, RedactSettings

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
 from schemas import codec
+from schemas.ceiling import Limits
 from schemas.errors import InvalidRecord, Undecodable, UnknownSchema
+from schemas.letters import attempt_of, is_for_another
 from schemas.records import Conversation
 from streams.chunk import Chunk
-from streams.dead_letters import Limits
 from streams.deliver import Outgoing
 from streams.distill import distill
 from streams.monotone import Monotone
@@ -48,6 +50,9 @@ class DistillStage:
         out: list[Outgoing] = []
         repeated = 0
         for arrived in chunk.arrived:
+            if is_for_another(arrived.headers, self.name):
+                repeated += 1
+                continue
             conversation = read(arrived)
             if isinstance(conversation, Rejected):
                 refused.append((arrived, conversation))
@@ -63,7 +68,8 @@ class DistillStage:
 
     def _yield_of(self, conversation: Conversation, partition: int) -> list[Outgoing]:
         distilled = distill(conversation, self._settings, self._previous.get(partition))
-        self._previous[partition] = conversation.provenance.offset
+        if conversation.provenance.attempt == 0:  # a replay stands outside the order that holes are found by
+            self._previous[partition] = conversation.provenance.offset
         key = conversation.conversation_id.encode()
         scores, examples = self._log.prefix + "scores", self._log.prefix + "examples"
         return [
@@ -73,11 +79,17 @@ class DistillStage:
 
 
 def read(arrived: Arrived) -> Conversation | Rejected:
-    """The conversation in a consumed message, or why there is none."""
+    """The conversation in a consumed message, its attempt raised if it is a replay, or why there is none."""
     if arrived.value is None:
         return Rejected(DistillStage.name, "no_value", f"offset {arrived.offset} of conversations holds no value")
     try:
-        return codec.decode(arrived.value, Conversation)
+        return _raised(codec.decode(arrived.value, Conversation), attempt_of(arrived.headers))
     except (Undecodable, InvalidRecord) as error:
         reason: Reason = "unknown_schema" if isinstance(error, UnknownSchema) else "undecodable"
         return Rejected(DistillStage.name, reason, str(error))
+
+
+def _raised(conversation: Conversation, attempt: int) -> Conversation:
+    if attempt <= conversation.provenance.attempt:
+        return conversation
+    return replace(conversation, provenance=replace(conversation.provenance, attempt=attempt))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from streams.dead_letters import Limits
+from schemas.ceiling import Limits
 from streams.settings import AssembleSettings, DistillSettings, RedactSettings
 
 StageName = Literal["assemble", "distill"]

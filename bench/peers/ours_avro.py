@@ -5,8 +5,8 @@ from __future__ import annotations
 from bench.peers.ours import TransitStage, run
 from bench.peers.work import job
 from schemas import codec
+from schemas.ceiling import Limits
 from streams.chunk import Chunk
-from streams.dead_letters import Limits
 from streams.deliver import Outgoing
 from streams.receive import receive
 from streams.stage import Log, Refusals, Refused

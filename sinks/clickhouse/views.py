@@ -68,7 +68,7 @@ VIEWS: tuple[View, ...] = (
         """
         SELECT * FROM (
         SELECT 1 AS step, 'events' AS stage, ifNull(kind, 'refused') AS detail, count() AS records
-        FROM {db}.conversation_events GROUP BY detail
+        FROM {db}.conversation_events WHERE replay_of IS NULL GROUP BY detail
         UNION ALL SELECT 2, 'conversations', closed_by, count() FROM {db}.newest_conversations GROUP BY closed_by
         UNION ALL SELECT 3, 'scores', multiIf(failed, 'failed', failed IS NULL, 'unknown', 'succeeded') AS d, count()
         FROM {db}.newest_scores GROUP BY d

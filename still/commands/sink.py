@@ -78,4 +78,5 @@ def _settings(settings: Settings, topics: str, share: str, block: tuple[int, flo
         max_rows=block[0],
         max_wait_s=block[1],
         kafka=kafka_options(settings),
+        limits=settings.limits,
     )

@@ -67,12 +67,21 @@ def _settings(settings: Settings, stages: tuple[str, ...], instance: str, group:
             group=settings.topic_prefix + group,
             instance_id=instance,
             folder=settings.folder,
-            assemble=AssembleSettings(inactivity_us=int(settings.inactivity_seconds * 1_000_000)),
+            assemble=_assemble(settings),
             distill=DistillSettings(min_quality=_thresholds(settings.tracks)),
+            limits=settings.limits,
             kafka_options=kafka_options(settings),
         )
     except (ValueError, TrainerError) as error:
         raise UserError(str(error)) from None
+
+
+def _assemble(settings: Settings) -> AssembleSettings:
+    return AssembleSettings(
+        inactivity_us=int(settings.inactivity_seconds * 1_000_000),
+        max_event_bytes=settings.max_event_bytes,
+        max_conversation_bytes=settings.max_conversation_bytes,
+    )
 
 
 def _thresholds(tracks: Path | None) -> dict[Task, float]:

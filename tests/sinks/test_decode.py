@@ -2,6 +2,7 @@
 
 import pytest
 
+from schemas.letters import Position, Taken, letter_of, replay_headers
 from schemas.records import ConversationEvent, DeadLetter
 from sinks.decode import decoders
 from sinks.tables import table, tables
@@ -75,3 +76,27 @@ def test_undecodable_bytes_are_refused_with_a_reason(data: bytes) -> None:
 def test_every_table_has_a_decoder() -> None:
     """No topic of the catalog that has a table is left without one."""
     assert set(DECODE) == {t.topic for t in tables()}
+
+
+def test_a_replay_is_judged_by_its_key_whatever_it_says_itself() -> None:
+    """A record from before its replay says attempt 0; the headers know better."""
+    letter = letter_of(Taken(Position(CLUSTER, "examples", 0, 3), 1, b"key", b"?", {}), "sink", "rejected", "")
+    row = DECODE["examples"](arrived(example(7), 9)._replace(headers=replay_headers(letter)))
+    assert isinstance(row, Row)
+    assert (row.attempt, row.key) == (1, ("root-1", "conversation.events", 0, 7, 0))
+    assert _named("examples", row)["attempt"] == 1
+
+
+def test_a_replayed_event_is_told_by_its_letter() -> None:
+    """Its row names the letter and is keyed by it; an event published directly has neither."""
+    event = ConversationEvent("e-1", "c-1", "closed")
+    letter = letter_of(Taken(Position(CLUSTER, EVENTS.topic, 0, 3), 1, b"key", b"?", {}), "assemble", "undecodable", "")
+    replayed = DECODE[EVENTS.topic](arrived(event, 9, EVENTS)._replace(headers=replay_headers(letter)))
+    direct = DECODE[EVENTS.topic](arrived(event, 9, EVENTS))
+    assert isinstance(replayed, Row)
+    assert isinstance(direct, Row)
+    assert (replayed.key, _named("conversation_events", replayed)["replay_of"]) == (
+        (letter.dead_letter_id,),
+        letter.dead_letter_id,
+    )
+    assert (direct.key, _named("conversation_events", direct)["replay_of"]) == (None, None)

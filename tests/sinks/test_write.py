@@ -5,9 +5,10 @@ from threading import Event
 
 import pytest
 
+from schemas.ceiling import Limits
 from sinks.buffer import Batch, letter_of
 from sinks.decode import decoders
-from sinks.errors import Temporary
+from sinks.errors import Misconfigured, Temporary
 from sinks.memory import MemoryDeadLetters, MemoryStore
 from sinks.tables import table
 from sinks.values import Block, Refused, Row
@@ -85,4 +86,37 @@ def test_a_revoked_partition_leaves_the_batch() -> None:
     batch.refuse(arrived(b"junk", 5), Refused("undecodable", "no header"))
     batch.cover(arrived(b"junk", 5))
     batch.drop({EXAMPLES})
-    assert (batch.rows, batch.letters, batch.ends, batch.marks, batch.records) == ([], [], {}, {}, {})
+    assert (batch.rows, batch.refused, batch.ends, batch.marks, batch.records) == ([], [], {}, {}, {})
+
+
+def _refusing(count: int, limits: Limits) -> tuple[MemoryStore, MemoryDeadLetters, Batch, Writer]:
+    store, letters = MemoryStore(), MemoryDeadLetters()
+    batch = Batch(TABLE)
+    for offset in range(count):
+        batch.refuse(arrived(b"junk", offset), Refused("undecodable", "no header"))
+    return store, letters, batch, Writer(store, letters, Event(), limits=limits)
+
+
+def test_a_sink_that_refuses_everything_stops_before_a_letter_is_written() -> None:
+    """The run is counted over batches, and the complaint says what to do."""
+    store, letters, batch, writer = _refusing(30, Limits(run=50))
+    leases = store.take_leases([EXAMPLES])
+    writer.write(batch, leases)
+    with pytest.raises(Misconfigured, match=r"examples refused the last 50 records in a row.*dlq list"):
+        writer.write(batch, leases)
+    assert len(letters.letters) == 30
+
+
+def test_good_rows_between_refused_ones_keep_the_sink_going() -> None:
+    """Order by offset decides what is a run, not the order in which rows and refusals are kept."""
+    store, letters = MemoryStore(), MemoryDeadLetters()
+    leases = store.take_leases([EXAMPLES])
+    batch = Batch(TABLE)
+    for offset in range(0, 60, 2):
+        record = arrived(example(offset), offset)
+        row = decoders(b"key")["examples"](record)
+        assert isinstance(row, Row)
+        batch.add(record, row)
+        batch.refuse(arrived(b"junk", offset + 1), Refused("undecodable", ""))
+    Writer(store, letters, Event(), limits=Limits(run=10)).write(batch, leases)
+    assert (len(store.rows("examples")), len(letters.letters)) == (30, 30)

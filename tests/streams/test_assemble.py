@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import codec
+from schemas.letters import Position, Taken, letter_of, replay_headers
 from schemas.records import AssemblyState, ConversationEvent, Feedback, Outcome, Usage
 from streams.assemble import Assembler, inactivity_close
 from streams.errors import ForeignState
@@ -318,3 +319,77 @@ def _lasting(step: Step) -> Step:
 def _json(event: ConversationEvent) -> bytes:
 
     return orjson.dumps(codec.to_json(event))
+
+
+def replay(event: ConversationEvent, first: int, offset: int, stage: str = "assemble") -> Arrived:
+    """The replay of a letter about `first`, arriving at `offset`."""
+    letter = letter_of(
+        Taken(Position("k1", "conversation.events", 0, first), 1, b"", b"?", {}), stage, "undecodable", ""
+    )
+    return arrived(event, offset)._replace(headers=replay_headers(letter))
+
+
+def large(sequence: int, size: int, id_: str = "c1") -> ConversationEvent:
+    """A turn of so many bytes."""
+    return replace(turn(sequence, "large", id_), messages=[{"role": "user", "content": "x" * size}])
+
+
+def test_a_replayed_event_takes_its_first_place() -> None:
+    """Without a number it stands where it lay at first, and what it causes carries that position and its attempt."""
+    target = assembler()
+    run([turn(None, "one"), turn(None, "three")], target)  # offset 0 and 1; the poisoned one lay before both
+    late = target.take(replay(turn(None, "zero"), 0, 5))
+    assert late.draft is None
+    assert late.state is not None
+    assert late.state.offset == 5
+    last = target.take(replay(close(), 3, 6))
+    assert last.draft is not None
+    assert (last.draft.provenance.offset, last.draft.provenance.attempt) == (3, 1)
+    assert last.draft.provenance.previous_offset is None
+    after = target.take(arrived(turn(None, "late"), 9))
+    assert after.draft is not None
+    assert after.draft.provenance.previous_offset is None
+
+
+def test_a_replay_twice_is_one_event() -> None:
+    """The second one is the first one's twin, whatever its offset."""
+    target = assembler()
+    run([turn(0, "hello")], target)
+    assert target.take(replay(turn(1, "hi"), 3, 5)).state is not None
+    assert target.take(replay(turn(1, "hi"), 3, 6)) == Step(duplicate=True)
+
+
+def test_a_replay_for_another_stage_changes_nothing() -> None:
+    """What the sink could not take was assembled long ago; its replay must not reopen anything."""
+    target = assembler()
+    run([turn(0, "hello"), close(1)], target)
+    assert target.take(replay(turn(0, "hello"), 0, 5, stage="sink")) == Step(duplicate=True)
+
+
+def test_what_closes_a_conversation_is_taken_beyond_every_limit() -> None:
+    """A full conversation, or a full partition, must be able to end: only that lets memory go."""
+    target = assembler(AssembleSettings(max_bytes=2_000, max_conversation_bytes=1_000))
+    run([large(0, 900), large(0, 900, "c2")], target)
+    refused = target.take(arrived(large(1, 100), 2))
+    assert refused.rejected is not None
+    assert refused.rejected.reason == "conversation_too_large"
+    idle = target.idle(10**10)
+    assert {event.conversation_id for event in idle} == {"c1", "c2"}
+    steps = [target.take(arrived(event, 3 + n)) for n, event in enumerate(idle)]
+    assert [draft.closed_by for draft in drafts(steps)] == ["inactivity", "inactivity"]
+
+
+def test_a_conversation_of_several_megabytes_flows() -> None:
+    """Turns that no single event could carry make one conversation."""
+    steps = run([*(large(n, 900_000) for n in range(6)), close(6)])
+    (draft,) = drafts(steps)
+    assert sum(len(message["content"]) for message in draft.messages) == 5_400_000
+
+
+def test_a_limit_that_was_raised_lets_the_letter_pass() -> None:
+    """The same bytes are refused by one setting and taken by another."""
+    big = large(0, 1_200_000)
+    refused = assembler().take(arrived(big, 0))
+    assert refused.rejected is not None
+    assert refused.rejected.reason == "too_large"
+    assert assembler(replace(SETTINGS, max_event_bytes=2_000_000)).take(replay(big, 0, 1)).state is not None

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import codec
+from schemas.ceiling import Limits
 from schemas.records import AssemblyState, Conversation, ConversationEvent, DeadLetter
 from streams.chunk import Chunk
-from streams.dead_letters import Limits
 from streams.errors import BrokerUnavailable, LogWentBack, TooManyRejected
 from streams.monotone import Monotone
 from streams.settings import AssembleSettings, RedactSettings

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from schemas import codec
+from schemas.ceiling import Limits
+from schemas.letters import Position, Taken, letter_of, replay_headers
 from schemas.records import Conversation, DeadLetter, Example, Provenance, Score
 from streams.chunk import Chunk
-from streams.dead_letters import Limits
-from streams.errors import GapFound
+from streams.errors import GapFound, TooManyRejected
 from streams.settings import DistillSettings
 from streams.stage_distill import DistillStage
 from streams.values import Arrived
@@ -77,3 +78,39 @@ def test_poison_becomes_a_letter() -> None:
     letters = log.of("dead.letters", DeadLetter)
     assert [letter.reason for letter in letters] == ["no_value", "undecodable", "unknown_schema", "undecodable"]
     assert len(log.of("scores", Score)) == 1
+
+
+def replayed(root: int, offset: int, stage: str = "distill") -> Arrived:
+    """A conversation that comes again out of the dead letters."""
+    place = Position(CLUSTER, "conversations", 2, 1)
+    letter = letter_of(Taken(place, 1, b"k", b"?", {}), stage, "unknown_schema", "")
+    return Arrived(offset, offset, b"k", codec.encode(conversation(root)), replay_headers(letter))
+
+
+def test_a_replay_passes_the_mark_and_leaves_it() -> None:
+    """It yields records of its root with the attempt raised; what follows is neither a repeat nor a hole."""
+    log = RecordedLog()
+    stage = stage_on(log)
+    stage.settle(chunk(codec.encode(conversation(5)), codec.encode(conversation(9, 5))))
+    stage.settle(Chunk("conversations", 2, (replayed(7, 20),), 1))
+    stage.settle(chunk(codec.encode(conversation(12, 9))))
+    found = [(s.provenance.offset, s.provenance.attempt, s.provenance.previous_offset) for s in log.of("scores", Score)]
+    assert found == [(5, 0, None), (9, 0, 5), (7, 1, 9), (12, 0, 9)]
+    assert {e.provenance.attempt for e in log.of("examples", Example) if e.provenance.offset == 7} == {1}
+
+
+def test_a_replay_for_another_stage_yields_nothing() -> None:
+    """Distill has had this conversation already."""
+    log = RecordedLog()
+    stage_on(log).settle(Chunk("conversations", 2, (replayed(7, 20, "sink"),), 1))
+    assert log.records == []
+
+
+def test_replays_that_fail_again_never_stop_the_stage() -> None:
+    """A repair that did not help makes letters of the next attempt; only what is new counts for the ceiling."""
+    log = RecordedLog()
+    stage = DistillStage(log.log(), DistillSettings(), Limits(run=3))
+    stage.settle(Chunk("conversations", 2, tuple(replayed(7, n)._replace(value=b"?") for n in range(10)), 1))
+    assert {letter.attempt for letter in log.of("dead.letters", DeadLetter)} == {1}
+    with pytest.raises(TooManyRejected):
+        stage.settle(chunk(b"?", b"?", b"?"))
