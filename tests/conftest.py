@@ -7,7 +7,13 @@ import structlog
 
 from schemas import wire
 
-pytest_plugins = ["tests.stack", "tests.apache", "tests.secure_kafka", "tests.registry"]
+pytest_plugins = [
+    "tests.apache",
+    "tests.registry",
+    "tests.secure_kafka",
+    "tests.stack",
+    "tests.up",
+]
 
 
 @pytest.fixture(autouse=True)

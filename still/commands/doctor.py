@@ -15,6 +15,8 @@ from rich.table import Table
 
 from sinks.errors import SinkError
 from still import kafka, schema_ids, wiring
+from still.embedded.apache.jars import have_jars, java
+from still.embedded.errors import MissingPartError
 from still.errors import UserError
 from still.settings import Settings, load
 from streams.errors import StreamError
@@ -61,14 +63,24 @@ def _everything(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             f"extra {extra}", f"lacks {', '.join(missing)}" if missing else "installed", not missing or None, advice
         )
-    for tool in ("java", "mvn"):
-        found = shutil.which(tool)
-        yield Finding(
-            tool, found or "absent", True if found else None, "" if found else "only for Apache Kafka embedded"
-        )
+    yield from _apache()
     yield _attempt("folder", lambda: f"{settings.folder.absolute()}, key of {len(settings.key())} characters")
     yield _attempt("registry", lambda: f"{len(wiring.registry(settings).events())} model events")
     yield from _reachable(settings)
+
+
+def _apache() -> Iterator[Finding]:
+    """What only `still up --broker apache` needs."""
+    try:
+        yield Finding("java", java(), well=True)
+    except MissingPartError as error:
+        yield Finding("java", "absent or too old", None, f"for `still up --broker apache` only: {error}")
+    maven = shutil.which("mvn")
+    if have_jars():
+        yield Finding("mvn", f"{maven or 'absent'}, the jars of Apache Kafka are here", well=True)
+    else:
+        advice = "" if maven else "for `still up --broker apache` only: install the package maven"
+        yield Finding("mvn", maven or "absent", True if maven else None, advice)
 
 
 def _reachable(settings: Settings) -> Iterator[Finding]:

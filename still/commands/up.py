@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from still.embedded.errors import EmbeddedError
-from still.embedded.stack import EmbeddedStack, Ports, embedded_stack
+from still.embedded.stack import Broker, EmbeddedStack, Ports, embedded_stack
 from still.errors import UserError
 from still.processes import PROCESSES, Process, child_of
 from still.settings import load
@@ -34,6 +34,10 @@ def register(app: typer.Typer) -> None:
 def up(
     folder: Annotated[Path | None, typer.Option(help="Data, logs, registry; STILL_FOLDER")] = None,
     without: Annotated[list[str] | None, typer.Option(help="Leave a process out: worker, sink, trainer")] = None,
+    broker: Annotated[
+        Broker,
+        typer.Option(help="memory: quick, forgets with its process; apache: Apache Kafka, durable in the folder"),
+    ] = "memory",
     broker_port: Annotated[int, typer.Option(help="Preferred; a taken one is replaced")] = Ports().broker,
     clickhouse_port: Annotated[int, typer.Option(help="Preferred; a taken one is replaced")] = Ports().clickhouse,
 ) -> None:
@@ -42,7 +46,7 @@ def up(
     stopping = stop_event()
     processes = _chosen(without or [])
     try:
-        with embedded_stack(settings.folder, Ports(broker_port, clickhouse_port)) as running:
+        with embedded_stack(settings.folder, Ports(broker_port, clickhouse_port), broker) as running:
             start_processes(running, settings.folder, processes)
             _show(running)
             _watch(running, settings.folder, stopping)
@@ -96,9 +100,8 @@ def _show(running: EmbeddedStack) -> None:
         table.add_row(status.name, status.state, str(status.pid))
     console = Console()
     console.print(table)
-    console.print(
-        f"\nKafka       {stack.bootstrap_servers}  (in memory: gone when this stops; cluster {stack.cluster_id})"
-    )
+    kept = {"memory": "in memory: gone when this stops", "apache": "Apache Kafka, durable"}[stack.broker]
+    console.print(f"\nKafka       {stack.bootstrap_servers}  ({kept}; cluster {stack.cluster_id})")
     console.print(f"ClickHouse  {stack.clickhouse_url}")
     console.print(f"folder      {stack.folder}")
     console.print(

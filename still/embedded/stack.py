@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
+from still.embedded.apache.broker import apache_child
+from still.embedded.apache.jars import fetched_jars, java
 from still.embedded.broker import broker_child, cluster_id_of
 from still.embedded.child import Child
 from still.embedded.clickhouse.child import clickhouse_child
@@ -28,6 +30,9 @@ log = structlog.get_logger(__name__)
 
 LOCK_NAME = "stack.lock"
 STACK_FILE = "stack.json"
+
+Broker = Literal["memory", "apache"]
+"""`memory`: forgets everything with its process. `apache`: Apache Kafka itself, durable in the folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ class Stack:
         folder: holds data, logs and `stack.json`.
         pid: the process that runs the stack.
         started_at: ISO 8601, UTC.
+        broker: which one it is.
     """
 
     bootstrap_servers: str
@@ -57,13 +63,15 @@ class Stack:
     folder: Path
     pid: int
     started_at: str
+    broker: Broker = "memory"
 
 
 class EmbeddedStack:
     """A stack that this process runs; more children can be started on top of broker and ClickHouse."""
 
-    def __init__(self, folder: Path, ports: Ports) -> None:
+    def __init__(self, folder: Path, ports: Ports, broker: Broker = "memory") -> None:
         """Prepares the stack; the caller holds the folder's lock."""
+        self._broker = broker
         self.supervisor = Supervisor(folder / "logs", on_change=self._on_change)
         self._folder = folder
         self._broker_port = choose_port(ports.broker)
@@ -81,9 +89,9 @@ class EmbeddedStack:
 
     def start(self) -> None:
         """Starts broker and ClickHouse and waits until both answer."""
-        self.supervisor.start(
-            [broker_child(self._broker_port), clickhouse_child(self._folder / "clickhouse", self._clickhouse_port)]
-        )
+        durable = self._broker == "apache"
+        broker = apache_child(self._broker_port, self._folder / "kafka") if durable else broker_child(self._broker_port)
+        self.supervisor.start([broker, clickhouse_child(self._folder / "clickhouse", self._clickhouse_port)])
         self._refresh()
 
     def start_more(self, children: list[Child]) -> None:
@@ -104,9 +112,8 @@ class EmbeddedStack:
             log.warning("broker_without_metadata", bootstrap_servers=bootstrap_servers)
             return
         clickhouse_url = f"http://{LOOPBACK}:{self._clickhouse_port}"
-        self._stack = Stack(
-            bootstrap_servers, cluster_id, clickhouse_url, self._folder.resolve(), os.getpid(), self._started_at
-        )
+        folder, pid = self._folder.resolve(), os.getpid()
+        self._stack = Stack(bootstrap_servers, cluster_id, clickhouse_url, folder, pid, self._started_at, self._broker)
         self._write()
 
     def _on_change(self, status: ChildStatus) -> None:
@@ -127,15 +134,19 @@ class EmbeddedStack:
 
 
 @contextlib.contextmanager
-def embedded_stack(folder: Path, ports: Ports | None = None) -> Iterator[EmbeddedStack]:
+def embedded_stack(folder: Path, ports: Ports | None = None, broker: Broker = "memory") -> Iterator[EmbeddedStack]:
     """Runs broker and ClickHouse on `folder` for as long as the context lasts.
 
     Raises:
+        MissingPartError: the broker needs something that is not on this machine; nothing has been started.
         FolderHeldError: another process runs a stack on this folder.
         ChildFailedError: the broker or ClickHouse did not start.
     """
+    if broker == "apache":
+        java()
+        fetched_jars()
     with folder_lock(folder, LOCK_NAME):
-        running = EmbeddedStack(folder, ports or Ports())
+        running = EmbeddedStack(folder, ports or Ports(), broker)
         try:
             running.start()
             yield running

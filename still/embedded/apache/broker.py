@@ -21,6 +21,7 @@ from still.embedded.parent import die_with_parent
 from still.embedded.ports import LOOPBACK, choose_port
 
 START_SECONDS = 60.0
+_STOP_SECONDS = 30.0
 _CONTROLLER_PORT = 19093
 _HEAP = "-Xmx1g"
 _LOG_LEVEL = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
@@ -58,6 +59,8 @@ def apache_child(port: int, folder: Path) -> Child:
         argv=(*argv, "--parent", str(os.getpid())),
         ready=lambda: cluster_id_of(f"{LOOPBACK}:{port}") is not None,
         ready_timeout_s=START_SECONDS + FETCH_SECONDS,
+        # It flushes every log and hands over its leadership before it goes.
+        stop_grace_s=_STOP_SECONDS,
     )
 
 

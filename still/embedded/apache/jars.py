@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -16,15 +17,28 @@ from still.embedded.errors import MissingPartError
 
 POM = Path(__file__).with_name("pom.xml")
 FETCH_SECONDS = 300.0
+_OLDEST_JAVA = 17
+_OTHERWISE = "or use the default broker"
 
 
 def java() -> str:
     """The Java that runs the broker.
 
     Raises:
-        MissingPartError: there is none.
+        MissingPartError: there is none, or one that is too old.
     """
-    return _tool("java", "Apache Kafka needs Java 17 or newer, e.g. the package openjdk-17-jre-headless")
+    wanted = f"Apache Kafka needs Java {_OLDEST_JAVA} or newer, e.g. the package openjdk-17-jre-headless"
+    program = _tool("java", wanted)
+    said = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=60, check=False).stderr
+    version = re.search(r'version "(\d+)', said)
+    if version is None or int(version[1]) < _OLDEST_JAVA:
+        raise MissingPartError(f"{program} says {said.partition(chr(10))[0]!r}; {wanted}; {_OTHERWISE}")
+    return program
+
+
+def have_jars() -> bool:
+    """Whether the jars are in the cache, so that Maven is not needed any more."""
+    return _jars().exists()
 
 
 def fetched_jars() -> Path:
@@ -33,7 +47,7 @@ def fetched_jars() -> Path:
     Raises:
         MissingPartError: Maven is missing or cannot fetch; quotes its last line.
     """
-    jars = _cache() / f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
+    jars = _jars()
     if not jars.exists():
         _fetch(jars)
     return jars
@@ -58,13 +72,14 @@ def _fetch(jars: Path) -> None:
                 raise
 
 
-def _cache() -> Path:
+def _jars() -> Path:
     given = os.environ.get("XDG_CACHE_HOME")
-    return (Path(given) if given else Path.home() / ".cache") / "stillstream"
+    cache = Path(given) if given else Path.home() / ".cache"
+    return cache / "stillstream" / f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
 
 
 def _tool(name: str, why: str) -> str:
     found = shutil.which(name)
     if found is None:
-        raise MissingPartError(f"there is no {name!r} on the PATH; {why}; or use the default broker")
+        raise MissingPartError(f"there is no {name!r} on the PATH; {why}; {_OTHERWISE}")
     return found
