@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 import sys
 
-MODULES = ("bench.steps", "bench.distill", "bench.sink", "bench.clickhouse_http")
+MODULES = ("bench.steps", "bench.distill", "bench.sink", "bench.clickhouse_http", "bench.transit", "bench.freshness")
 
 
 def main() -> None:

@@ -22,7 +22,6 @@ from still.embedded.ports import LOOPBACK, choose_port
 
 START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
-_CONTROLLER_PORT = 19093
 _HEAP = "-Xmx1g"
 _LOG_LEVEL = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
 _FORMATTED = "formatted"
@@ -73,7 +72,8 @@ def prepare(port: int, folder: Path) -> tuple[str, ...]:
     """
     classes = f"{fetched_jars()}/*"
     properties = folder / "server.properties"
-    values = {"host": LOOPBACK, "port": port, "controller": choose_port(_CONTROLLER_PORT), "data": folder / "data"}
+    # Nobody but the node itself needs the controller's port; a fixed one would meet that of a node that starts now.
+    values = {"host": LOOPBACK, "port": port, "controller": choose_port(0), "data": folder / "data"}
     properties.write_text(_PROPERTIES.format(**values), encoding="ascii")
     if not (folder / _FORMATTED).exists():
         _format(folder, classes, properties)
