@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from schemas.schema_registry import RULE
 from still.__main__ import COMMANDS
 from still.embedded.ports import LOOPBACK
 from still.health import Health, Pulse, served
@@ -23,8 +24,8 @@ OURS = {name: service for name, service in SERVICES.items() if "build" in servic
 
 
 def test_every_process_is_there() -> None:
-    """Kafka, ClickHouse and each long-running process of ours have a service."""
-    assert {"kafka", "clickhouse", "init", "worker", "sink", "trainer"} == SERVICES.keys()
+    """Kafka, ClickHouse, the Schema Registry and each long-running process of ours have a service."""
+    assert {"kafka", "clickhouse", "karapace", "init", "worker", "sink", "trainer"} == SERVICES.keys()
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -55,6 +56,17 @@ def test_variables_are_settings(name: str) -> None:
     """Each STILL_ variable is a field of the settings, or the log level: a misspelt one would be ignored."""
     fields = {f"STILL_{field.upper()}" for field in Settings.model_fields} | {"STILL_LOG_LEVEL"}
     assert OURS[name]["environment"].keys() <= fields
+
+
+def test_schema_registry_is_the_one_that_runs() -> None:
+    """Our processes ask the registry of the file at its port; it keeps to our rule, starts before `init`, holds no data."""
+    karapace = SERVICES["karapace"]["environment"]
+    address = f"http://karapace:{karapace['KARAPACE_PORT']}"
+    assert {service["environment"]["STILL_SCHEMA_REGISTRY"] for service in OURS.values()} == {address}
+    assert karapace["KARAPACE_COMPATIBILITY"] == RULE
+    assert karapace["KARAPACE_BOOTSTRAP_URI"] == OURS["init"]["environment"]["STILL_BOOTSTRAP_SERVERS"]
+    assert "karapace" in OURS["init"]["depends_on"]
+    assert "volumes" not in SERVICES["karapace"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
