@@ -59,7 +59,7 @@ def test_variables_are_settings(name: str) -> None:
 
 
 def test_schema_registry_is_the_one_that_runs() -> None:
-    """Our processes ask the registry of the file at its port; it keeps to our rule, starts before `init`, holds no data."""
+    """Our processes ask it at its port; it keeps to our rule, starts before `init` and holds no data of its own."""
     karapace = SERVICES["karapace"]["environment"]
     address = f"http://karapace:{karapace['KARAPACE_PORT']}"
     assert {service["environment"]["STILL_SCHEMA_REGISTRY"] for service in OURS.values()} == {address}
