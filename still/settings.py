@@ -29,6 +29,7 @@ class Settings(Security):
     bootstrap_servers: str = Field(default="127.0.0.1:19092", description="Kafka, host:port[,host:port]")
     clickhouse_url: str = Field(default="http://127.0.0.1:18123", description="ClickHouse's HTTP interface")
     database: str = Field(default="stillstream", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    clickhouse_cluster: str = Field(default="", description="For ON CLUSTER and Replicated engines; empty = one server")
     topic_prefix: str = Field(default="", description="Put before every topic's name")
     partitions: int = Field(default=4, ge=1, description="Of conversation-keyed topics; fixed for life")
     replication: int = Field(default=1, ge=1)

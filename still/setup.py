@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sinks.clickhouse.ddl import statements
+from sinks.clickhouse.migrate import Applied, migrate, planned
 from sinks.errors import SinkError
 from still import kafka, schema_ids, wiring
 from still.errors import UserError
@@ -15,10 +15,19 @@ from streams.topics import ensure_topics
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What `prepare` made: new topics, executed table statements, re-announced model events, registered schemas."""
+    """What `prepare` did.
+
+    Attributes:
+        topics: made now.
+        statements: executed in ClickHouse, views included.
+        migrations: how many of them by migration; empty = the database was up to date.
+        restored: model events announced again.
+        schemas: versions that the Schema Registry holds; 0 = none is configured.
+    """
 
     topics: tuple[str, ...]
     statements: int
+    migrations: dict[str, int]
     restored: int
     schemas: int
 
@@ -37,13 +46,26 @@ def prepare(settings: Settings) -> Prepared:
         restored = wiring.registry(settings).restore(wiring.announcer(settings))
     except (StreamError, SinkError) as error:
         raise UserError(str(error)) from None
-    return Prepared(tuple(topics), made, restored, schemas)
+    return Prepared(tuple(topics), made.statements, made.migrations, restored, schemas)
 
 
-def _make_tables(settings: Settings) -> int:
+def plan(settings: Settings) -> list[str]:
+    """The statements that `prepare` would execute now; nothing is changed.
+
+    Raises:
+        UserError: ClickHouse is not there, or is not as it must be.
+    """
+    try:
+        client = wiring.clickhouse(settings, wait_s=10.0)
+        wanted = list(planned(client, wiring.table_settings(settings)))
+        client.close()
+    except SinkError as error:
+        raise UserError(str(error)) from None
+    return wanted
+
+
+def _make_tables(settings: Settings) -> Applied:
     client = wiring.clickhouse(settings, wait_s=10.0)
-    wanted = list(statements(wiring.table_settings(settings)))
-    for statement in wanted:
-        client.command(statement)
+    applied = migrate(client, wiring.table_settings(settings))
     client.close()
-    return len(wanted)
+    return applied

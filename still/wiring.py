@@ -24,7 +24,7 @@ def clickhouse(settings: Settings, *, wait_s: float = 0.0) -> Client:
 
 def table_settings(settings: Settings) -> TableSettings:
     """How tables are made."""
-    return TableSettings(database=settings.database)
+    return TableSettings(database=settings.database, cluster=settings.clickhouse_cluster or None)
 
 
 def registry(settings: Settings) -> Registry:

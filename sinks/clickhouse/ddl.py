@@ -1,4 +1,7 @@
-"""The statements that make the tables: generated from `sinks.tables`, pure text, no server needed.
+"""The statements that make the tables at once: generated from `sinks.tables`, pure text, no server needed.
+
+`still init` comes to the same tables by numbered steps (`migrations`, compared by a test); of this file it takes what
+is set anew every time.
 
 No table has a PARTITION BY: a block that spans several ClickHouse partitions is not atomic. Every table of rows has
 the constraint `fence`: the server itself refuses rows under a lease that another sink has superseded. The ledger and
@@ -29,6 +32,15 @@ def statements(settings: TableSettings) -> Iterator[str]:
     for table in tables():
         yield create_table(table, settings)
         yield from add_columns(table, settings)
+    yield from repeatable(settings)
+
+
+def repeatable(settings: TableSettings) -> Iterator[str]:
+    """What follows the settings and this version, not a number: TTLs and views."""
+    for table in tables():
+        if table.name in settings.ttl_days:
+            where = f"{settings.database}.{table.name}{_on_cluster(settings)}"
+            yield f"ALTER TABLE {where} MODIFY TTL {_ttl_expression(table, settings)}"
     yield from view_statements(settings.database, _on_cluster(settings))
 
 
@@ -53,8 +65,6 @@ def add_columns(table: Table, settings: TableSettings) -> Iterator[str]:
     where = f"{settings.database}.{table.name}{_on_cluster(settings)}"
     added = ", ".join(f"ADD COLUMN IF NOT EXISTS {_column(column)}" for column in table.columns)
     yield f"ALTER TABLE {where} {added}"
-    if table.name in settings.ttl_days:
-        yield f"ALTER TABLE {where} MODIFY TTL {_ttl_expression(table, settings)}"
 
 
 def quote(text: str) -> str:

@@ -7,8 +7,8 @@ from typing import Annotated
 import orjson
 import typer
 
-from still.settings import load
-from still.setup import prepare
+from still.settings import Settings, load
+from still.setup import Prepared, plan, prepare
 
 
 def register(app: typer.Typer) -> None:
@@ -16,16 +16,33 @@ def register(app: typer.Typer) -> None:
     app.command("init")(init)
 
 
-def init(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False) -> None:
-    """Make topics, tables and views, and announce the model events that the broker has lost."""
+def init(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the statements for ClickHouse, change nothing")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
+) -> None:
+    """Register schemas, make topics, bring tables and views forward, announce model events that the broker has lost."""
     settings = load()
+    if dry_run:
+        wanted = plan(settings)
+        print(
+            orjson.dumps(wanted).decode() if as_json else "".join(f"{statement};\n\n" for statement in wanted), end=""
+        )
+        return
     prepared = prepare(settings)
     if as_json:
         print(orjson.dumps(prepared).decode())
-        return
+    else:
+        _show(prepared, settings)
+
+
+def _show(prepared: Prepared, settings: Settings) -> None:
     topics = ", ".join(prepared.topics) or "none new, all are there"
+    steps = ", ".join(f"{name} ({count} statements)" for name, count in prepared.migrations.items())
     print(f"topics    {topics} (at {settings.bootstrap_servers})")
-    print(f"tables    {prepared.statements} statements, database {settings.database} (at {settings.clickhouse_url})")
+    print(f"tables    {steps or 'up to date'}, database {settings.database} (at {settings.clickhouse_url})")
+    print(f"views     {prepared.statements - sum(prepared.migrations.values())} statements, set anew")
     if settings.schema_registry:
         print(f"schemas   {prepared.schemas} versions registered (at {settings.schema_registry})")
     print(f"registry  {prepared.restored} model events announced again")

@@ -11,6 +11,7 @@ import typer
 
 from schemas.errors import RegistryError
 from sinks import consume
+from sinks.clickhouse.migrate import require
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.dead_letters import KafkaDeadLetters
 from sinks.errors import SinkError
@@ -64,7 +65,9 @@ def sink(
 
 
 def _land(settings: Settings, chosen: SinkSettings, signals: consume.Signals) -> None:
-    store = ClickHouseStore(wiring.clickhouse(settings, wait_s=30.0))
+    client = wiring.clickhouse(settings, wait_s=30.0)
+    require(client)
+    store = ClickHouseStore(client)
     consume.run(chosen, store, KafkaDeadLetters(chosen), settings.key(), signals)
 
 

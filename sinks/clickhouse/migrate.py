@@ -1,0 +1,150 @@
+"""Brings a database forward, statement by statement, and records each: `still init` may be killed and run again.
+
+Forward only. A statement that was executed and not recorded is executed again, so every one may run twice; that also
+makes two `init` at the same time harmless. Views and TTLs are no steps: they are set anew every time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from sinks.clickhouse.client import Client
+from sinks.clickhouse.ddl import repeatable
+from sinks.clickhouse.migrations import RECORD, Migration, create_record, migrations
+from sinks.clickhouse.settings import TableSettings
+from sinks.errors import Misconfigured, QueryFailed, SinkError, Temporary
+
+log = structlog.get_logger()
+
+# Two replicas, or two `init`, alter one table: the loser must look again and repeat.
+CONTENDED = frozenset({57, 253, 341, 342, 517, 529})
+TRIES = 8
+
+Done = Mapping[int, frozenset[int]]
+"""Executed statements by migration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What one run did: statements by migration (`0001_tables`), and how many views and TTLs were set."""
+
+    migrations: dict[str, int]
+    repeated: int
+
+    @property
+    def statements(self) -> int:
+        """All of them."""
+        return sum(self.migrations.values()) + self.repeated
+
+
+def migrate(client: Client, settings: TableSettings) -> Applied:
+    """Execute what is missing.
+
+    Raises:
+        Misconfigured: the database is newer than this version, or a step was changed after it was executed.
+        QueryFailed: ClickHouse refuses a statement, in its words.
+    """
+    for statement in create_record(settings):
+        _execute(client, statement)
+    done = _done(client)
+    applied: dict[str, int] = {}
+    for step in migrations():
+        for index, statement in enumerate(step.statements(settings)):
+            if index not in done.get(step.number, frozenset()):
+                _execute(client, statement)
+                _record(client, step, index, len(step.statements(settings)))
+                applied[_name(step)] = applied.get(_name(step), 0) + 1
+    again = list(repeatable(settings))
+    for statement in again:
+        _execute(client, statement)
+    return Applied(applied, len(again))
+
+
+def planned(client: Client, settings: TableSettings) -> Iterator[str]:
+    """What `migrate` would execute now; raises what it raises."""
+    exists = _record_exists(client)
+    done = _done(client) if exists else {}
+    if not exists:
+        yield from create_record(settings)
+    for step in migrations():
+        held = done.get(step.number, frozenset())
+        yield from (text for index, text in enumerate(step.statements(settings)) if index not in held)
+    yield from repeatable(settings)
+
+
+def require(client: Client) -> None:
+    """See that the database is at least as new as this version; a newer one will do, for columns are only added.
+
+    Raises:
+        Misconfigured: it is older.
+    """
+    newest = max(_checksums(client), default=0) if _record_exists(client) else 0
+    if newest < len(migrations()):
+        raise Misconfigured(
+            f"database {client.database} is at migration {newest}, this version needs {len(migrations())};"
+            " run `still init` of this version"
+        )
+
+
+def _done(client: Client) -> Done:
+    known = {step.number: step for step in migrations()}
+    for number, checksum in sorted(_checksums(client).items()):
+        if number not in known:
+            raise Misconfigured(
+                f"database {client.database} is at migration {number}, this version knows {len(known)};"
+                " use the newer version, migrations only go forward"
+            )
+        if checksum != known[number].checksum:
+            raise Misconfigured(
+                f"migration {_name(known[number])} is {known[number].checksum} here and was {checksum} when database"
+                f" {client.database} got it; restore the file, and put the change into a new migration"
+            )
+    found = client.columns(f"SELECT number, groupUniqArray(statement) FROM {client.database}.{RECORD} GROUP BY number")
+    return {int(number): frozenset(indexes) for number, indexes in zip(*found.values, strict=True)}
+
+
+def _checksums(client: Client) -> dict[int, str]:
+    sql = f"SELECT number, argMax(checksum, applied_at) FROM {client.database}.{RECORD} GROUP BY number"
+    found = client.columns(sql)
+    return {int(number): str(checksum) for number, checksum in zip(*found.values, strict=True)}
+
+
+def _record_exists(client: Client) -> bool:
+    sql = "SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {name:String}"
+    return bool(client.columns(sql, {"database": client.database, "name": RECORD}).first)
+
+
+def _record(client: Client, step: Migration, index: int, count: int) -> None:
+    names = ("number", "name", "checksum", "statement", "statements", "applied_at")
+    types = ("UInt32", "String", "String", "UInt32", "UInt32", "DateTime64(6, 'UTC')")
+    row = (step.number, step.name, step.checksum, index, count, time.time_ns() // 1000)
+    client.insert(RECORD, client.encode(RECORD, names, types, [[value] for value in row]))
+
+
+def _execute(client: Client, statement: str) -> None:
+    """Run one statement, again while somebody else alters the same table."""
+    for attempt in range(TRIES):
+        try:
+            client.command(statement)
+        except SinkError as error:
+            if attempt == TRIES - 1 or not (isinstance(error, Temporary) or error.code in CONTENDED):
+                raise _explained(error, statement) from error
+            log.warning("statement_repeated", code=error.code, statement=statement.partition("\n")[0][:120])
+            time.sleep(0.1 * 2**attempt)
+        else:
+            return
+
+
+def _explained(error: SinkError, statement: str) -> SinkError:
+    what = statement.partition("(")[0].strip().partition("\n")[0]
+    if isinstance(error, Temporary):
+        return error
+    return QueryFailed(f"{what}: {error}; what came before is done, run `still init` again", code=error.code)
+
+
+def _name(step: Migration) -> str:
+    return f"{step.number:04d}_{step.name}"

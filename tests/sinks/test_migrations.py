@@ -1,0 +1,245 @@
+"""Numbered steps lead to the very tables of `sinks.tables`, from anywhere, whoever is killed on the way."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sinks.clickhouse.client import Client, connect
+from sinks.clickhouse.ddl import repeatable, statements
+from sinks.clickhouse.migrate import migrate, planned, require
+from sinks.clickhouse.migrations import RECORD, Migration, create_record, migrations
+from sinks.clickhouse.settings import TableSettings
+from sinks.errors import Misconfigured
+from still.embedded.stack import Ports, Stack, read_children, running_stack
+from tests.streams.log import eventually
+
+AGAIN = re.compile(
+    r"CREATE (TABLE|DICTIONARY) IF NOT EXISTS"
+    r"|ALTER TABLE \S+ (ADD (COLUMN|INDEX) IF NOT EXISTS|DROP (COLUMN|INDEX) IF EXISTS|MODIFY|COMMENT)"
+)
+KILLS = 5
+ENGINE_KILLS = 3
+
+
+@pytest.fixture(name="client")
+def _client(stack: Stack, database: str) -> Client:
+    """ClickHouse with an empty database."""
+    return connect(stack.clickhouse_url, database)
+
+
+@pytest.fixture(name="settings")
+def _settings(database: str) -> TableSettings:
+    """One server."""
+    return TableSettings(database=database)
+
+
+def _shape(client: Client) -> dict[str, object]:
+    """Tables with engine, order and indexes, and their columns with all that `sinks.tables` says of them."""
+    where = f"database = '{client.database}'"
+    columns = client.rows(f"SELECT table, name, type, comment, compression_codec FROM system.columns WHERE {where}")
+    tables = client.rows(f"SELECT name, engine, sorting_key, comment FROM system.tables WHERE {where}")
+    indexes = client.rows(
+        f"SELECT table, name, type_full, expr, granularity FROM system.data_skipping_indices WHERE {where}"
+    )
+    return {
+        "columns": {(row.pop("table"), row.pop("name")): row for row in columns if row["table"] != RECORD},
+        "tables": {row.pop("name"): row for row in tables if row["name"] != RECORD},
+        "indexes": {(row.pop("table"), row.pop("name")): row for row in indexes},
+    }
+
+
+def test_steps_come_to_the_tables(client: Client, settings: TableSettings) -> None:
+    """A migrated database is the one that `sinks.tables` describes; a column without a step fails here."""
+    migrate(client, settings)
+    migrated = _shape(client)
+    client.command(f"DROP DATABASE {client.database} SYNC")
+    for statement in statements(settings):
+        client.command(statement)
+    assert migrated == _shape(client), (
+        "tables.py is ahead: add sinks/clickhouse/migrations/NNNN_name.sql (ADD COLUMN ...)"
+    )
+
+
+def test_a_second_run_changes_nothing(client: Client, settings: TableSettings) -> None:
+    """What is done is not done again; only views are set anew."""
+    before = list(planned(client, settings))
+    first = migrate(client, settings)
+    assert before[: -first.repeated] == [
+        *create_record(settings),
+        *(s for m in migrations() for s in m.statements(settings)),
+    ]
+    second = migrate(client, settings)
+    assert (second.migrations, second.repeated) == ({}, first.repeated)
+    assert len(list(planned(client, settings))) == first.repeated
+    require(client)
+
+
+def test_every_statement_may_run_twice() -> None:
+    """A statement that was executed but not recorded runs again after a crash."""
+    numbers = [step.number for step in migrations()]
+    assert numbers == list(range(1, len(numbers) + 1))
+    for step in migrations():
+        for statement in step.statements(TableSettings()):
+            assert AGAIN.match(statement), statement[:120]
+
+
+def test_a_cluster_gets_the_same_everywhere() -> None:
+    """ON CLUSTER on every statement, Replicated engines on every table, the record one for all shards."""
+    settings = TableSettings(cluster="main")
+    made = [*create_record(settings), *(s for step in migrations() for s in step.statements(settings))]
+    assert all(" ON CLUSTER main" in statement for statement in made)
+    engines = [line for statement in made for line in statement.splitlines() if line.startswith("ENGINE")]
+    assert len(engines) == sum("CREATE TABLE" in statement for statement in made)
+    assert all("Replicated" in line and "'/clickhouse/tables/" in line for line in engines)
+    assert "'/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}'" in engines[0]
+    for statement in made:
+        assert not re.findall(r"\{(on_cluster|engine|aggregating_engine|deduplication_window)\}", statement)
+        assert re.findall(r"\{database\}", statement.split("ENGINE")[0]) == []
+
+
+def test_a_newer_database_is_refused(client: Client, settings: TableSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An older version changes nothing in a newer database, and an old database stops a newer sink."""
+    newer = Migration(
+        len(migrations()) + 1, "channel", "ALTER TABLE {database}.scores ADD COLUMN IF NOT EXISTS channel String;\n"
+    )
+    known = migrations()
+    migrate(client, settings)
+    monkeypatch.setattr("sinks.clickhouse.migrate.migrations", lambda: (*known, newer))
+    with pytest.raises(Misconfigured, match=r"run `still init` of this version"):
+        require(client)
+    assert migrate(client, settings).migrations == {f"{newer.number:04d}_channel": 1}
+    monkeypatch.setattr("sinks.clickhouse.migrate.migrations", lambda: known)
+    with pytest.raises(Misconfigured, match=r"migration \d+, this version knows \d+; use the newer version"):
+        migrate(client, settings)
+    require(client)
+
+
+def test_a_changed_step_is_refused(client: Client, settings: TableSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that was changed after a database got it is named, with both checksums."""
+    migrate(client, settings)
+    first = migrations()[0]
+    changed = Migration(1, first.name, first.text.replace("Who may", "Who must"))
+    monkeypatch.setattr("sinks.clickhouse.migrate.migrations", lambda: (changed, *migrations()[1:]))
+    with pytest.raises(Misconfigured, match=rf"0001_tables is {changed.checksum} here and was {first.checksum}"):
+        migrate(client, settings)
+
+
+class Died(Exception):  # noqa: N818 - what a kill is to the statement after it
+    """The process ends here."""
+
+
+class Dying(Client):
+    """Dies at its n-th change of the database, just before or just after it."""
+
+    def __init__(self, client: Client, at: int, *, after: bool) -> None:
+        super().__init__(client._driver, client.database)
+        self._left, self._after = at, after
+
+    def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """See `Client`."""
+        self._change(lambda: Client.command(self, sql, parameters))
+
+    def insert(self, table: str, encoded: bytes, token: str | None = None) -> None:
+        """See `Client`."""
+        self._change(lambda: Client.insert(self, table, encoded, token))
+
+    def _change(self, change: Callable[[], None]) -> None:
+        self._left -= 1
+        if self._left == 0 and not self._after:
+            raise Died
+        change()
+        if self._left == 0:
+            raise Died
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_death_at_every_statement_is_survived(client: Client, settings: TableSettings, *, after: bool) -> None:
+    """Each run gets one change further than the one before it, until one is whole: nothing is half, nothing is lost."""
+    at, died = 0, True
+    while died:
+        at += 1
+        try:
+            migrate(Dying(client, at, after=after), settings)
+            died = False
+        except Died:
+            pending = list(planned(client, settings))
+            assert pending[-1] == list(repeatable(settings))[-1]
+    assert at > len(create_record(settings)) + len(list(repeatable(settings)))
+    assert _is_complete(client)
+
+
+def _process(stack: Stack, database: str) -> subprocess.Popen[bytes]:
+    code = (
+        "import sys; from sinks.clickhouse.client import connect; from sinks.clickhouse.migrate import migrate;"
+        "from sinks.clickhouse.settings import TableSettings;"
+        "print('begun', flush=True); migrate(connect(sys.argv[1], sys.argv[2]), TableSettings(database=sys.argv[2]))"
+    )
+    return subprocess.Popen([sys.executable, "-c", code, stack.clickhouse_url, database], stdout=subprocess.PIPE)
+
+
+def test_kill_at_any_moment_leaves_nothing_half(stack: Stack, client: Client, settings: TableSettings) -> None:
+    """Killed again and again at random moments, it goes on where it was, and comes to the same tables."""
+    chance = random.Random(20261124)
+    done = 0
+    for _ in range(KILLS):
+        with _process(stack, client.database) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(chance.uniform(0.0, 0.25))
+            process.kill()
+        held = client.rows(f"SELECT count() AS n FROM system.tables WHERE database = '{client.database}'")[0]["n"]
+        assert held >= done
+        done = held
+    migrate(client, settings)
+    assert _is_complete(client)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_killed_engine_takes_up_again(tmp_path: Path) -> None:
+    """Kill -9 of ClickHouse itself while tables are made: after its restart the same command completes them."""
+    chance = random.Random(20261124)
+    with running_stack(tmp_path, Ports(broker=0, clickhouse=0)) as stack:
+        for _ in range(ENGINE_KILLS):
+            with _process(stack, "killed") as process:
+                assert process.stdout is not None
+                process.stdout.readline()
+                time.sleep(chance.uniform(0.0, 0.2))
+                pid = read_children(tmp_path)["clickhouse"].pid
+                assert pid is not None
+                os.kill(pid, signal.SIGKILL)
+                process.kill()
+            eventually(lambda: read_children(tmp_path)["clickhouse"].pid not in (None, pid), 60, "a new ClickHouse")  # noqa: B023
+        client = connect(stack.clickhouse_url, "killed", wait_s=60.0)
+        migrate(client, TableSettings(database="killed"))
+        assert _is_complete(client)
+
+
+def test_two_at_once_are_as_good_as_one(stack: Stack, client: Client) -> None:
+    """Concurrent runs of several processes all succeed, and leave each statement recorded and the tables whole."""
+    processes = [_process(stack, client.database) for _ in range(3)]
+    for process in processes:
+        process.communicate(timeout=90)
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert _is_complete(client)
+
+
+def _is_complete(client: Client) -> bool:
+    """Every statement is recorded, and the tables are those of `sinks.tables`."""
+    count = sum(len(step.statements(TableSettings())) for step in migrations())
+    found = client.rows(f"SELECT uniqExact(number, statement) AS n FROM {client.database}.{RECORD}")
+    migrated = _shape(client)
+    for statement in statements(TableSettings(database=client.database)):
+        client.command(statement)
+    return bool(found[0]["n"] == count) and migrated == _shape(client)
