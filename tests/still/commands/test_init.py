@@ -36,7 +36,7 @@ def test_dry_run_prints_and_changes_nothing(capsys: pytest.CaptureFixture[str], 
     assert main(["init", "--dry-run"]) == 0
     assert capsys.readouterr().out == planned
     assert main(["init"]) == 0
-    assert "0001_tables (10 statements)" in capsys.readouterr().out
+    assert "0001_tables (10 statements), 0002_replays (1 statements)" in capsys.readouterr().out
     assert main(["init", "--dry-run", "--json"]) == 0
     assert all("VIEW" in statement for statement in json.loads(capsys.readouterr().out))
 

@@ -1,0 +1,1 @@
+ALTER TABLE {database}.conversation_events{on_cluster} ADD COLUMN IF NOT EXISTS `replay_of` Nullable(String) COMMENT 'Dead letter that this record replays; null = published directly.' AFTER `refused`;
