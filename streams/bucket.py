@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from functools import lru_cache
 
 from schemas.ids import normalised, share, text_hash
 from schemas.records import Difficulty, Json, Message, Messages, Origin, Split, Task
@@ -72,8 +71,5 @@ def split(unit: str, development_share: float, benchmark_share: float) -> Split:
 def input_hash(task: Task, context: Sequence[Message]) -> str:
     """Hash by which duplicates and leaks are found: of the judged text, or, where the context decides, of all of it."""
     judged = context if task in ("response", "tools") else context[-1:]
-    words = (_normalised(text_of(message)) for message in judged)
+    words = (normalised(text_of(message)) for message in judged)
     return hashlib.sha256(" ".join(text for text in words if text).encode()).hexdigest()
-
-
-_normalised = lru_cache(maxsize=1024)(normalised)  # windows overlap: each message is in many

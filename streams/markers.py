@@ -16,7 +16,32 @@ def _any(phrases: str) -> re.Pattern[str]:
     )
 
 
-FRUSTRATION = _any(
+class Phrases:
+    """Phrases, one pattern a line, with their stems: in lower case, what a text that says any of them must hold one of.
+
+    Plain search for stems is many times as fast as the patterns, and most texts hold none.
+    """
+
+    def __init__(self, stems: str, phrases: str) -> None:
+        self.pattern = _any(phrases)
+        self._stems = tuple(stems.split("|"))
+
+    def are_in(self, text: str) -> bool:
+        """Whether a text says any of them."""
+        return any(map(_folded(text).__contains__, self._stems)) and self.pattern.search(text) is not None
+
+
+def _folded(text: str) -> str:
+    """Lower case; the letters that a pattern takes for an i or s where case does not count are an i or s here too."""
+    lowered = text.lower()
+    if lowered.isascii():
+        return lowered
+    return lowered.replace("i\u0307", "i").replace("\u0131", "i").replace("\u017f", "s")
+
+
+FRUSTRATION = Phrases(
+    "ridic|unaccept|useless|frustr|terribl|awful|worst|absurd|insane|outrag|joke|fed up|waste of|already |how many|"
+    "a human|a manager|a superv|unversch|inakzept|lächer|schon |inacept|ridíc|harto|harta|dije|dicho",
     r"""
     (?:ridiculous|unacceptable|useless|frustrat\w+|terrible|awful|worst)
     (?:this|that)(?:'s| is) (?:absurd|insane|outrageous|a joke)
@@ -29,10 +54,12 @@ FRUSTRATION = _any(
     schon (?:zweimal|dreimal|mehrfach) gesagt
     (?:inaceptable|ridículo|frustra\w+|harto|harta)
     ya (?:te|le|se) (?:lo )?(?:dije|he dicho)
-    """
+    """,
 )
 
-REFUSAL = _any(
+REFUSAL = Phrases(
+    "can't|can\u2019t|cannot|not able|unable|t be able|t allowed|t permitted|t eligible|t possible|against |outside |"
+    "nicht|leider|no pued|no pod|no es pos",
     r"""
     (?:i|we) (?:can(?:['\u2019]t|not)|(?:am|are) (?:not able|unable) to|(?:'m|'re) unable to|won'?t be able to) (?:help|assist|do that|provide|process|change|cancel|modify|offer|share|fulfil?l|refund|make|approve|remove|add|comply|proceed|issue|book|update|return|exchange|discuss|disclose|answer)
     (?:is|are)(?: not|n['\u2019]t) (?:allowed|permitted|eligible|possible)
@@ -41,18 +68,14 @@ REFUSAL = _any(
     leider (?:nicht möglich|kann ich)
     no (?:puedo|podemos) (?:ayudar|hacer|ofrecer|proporcionar|compartir|procesar|cambiar|cancelar)
     no es posible
-    """  # noqa: E501 - one phrase a line
+    """,  # noqa: E501 - one phrase a line
 )
-
-_MAY_REFUSE = re.compile(r"n['\u2019]t\b|cannot|unable|not [aep]|policy|scope|nicht|leider|no [pe]")
-"""A cheap gate: what lacks all of these refuses nothing."""
 
 
 @lru_cache(maxsize=1024)
 def refuses(text: str) -> bool:
     """Whether an agent's text refuses what was asked; remembered, since scoring and two tasks ask for each text."""
-    lowered = text.lower()
-    return _MAY_REFUSE.search(lowered) is not None and REFUSAL.search(lowered) is not None
+    return REFUSAL.are_in(text)
 
 
 HANDOFF_TOOL = re.compile(r"transfer|hand_?off|escalat|human_agent|live_agent", re.IGNORECASE)

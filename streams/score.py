@@ -146,7 +146,7 @@ def _customer_heard(transcript: Transcript) -> float | None:
 
 
 def _customer_calm(transcript: Transcript) -> float | None:
-    return _mean([float(FRUSTRATION.search(turn.text) is None) for turn in transcript.customer])
+    return _mean([float(not FRUSTRATION.are_in(turn.text)) for turn in transcript.customer])
 
 
 def _agent_helped(transcript: Transcript) -> float | None:

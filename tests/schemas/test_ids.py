@@ -1,5 +1,8 @@
 """Ids and hashes depend on their input only."""
 
+import re
+import unicodedata
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,3 +39,10 @@ def test_share_is_spread(units: list[int]) -> None:
     shares = [share(str(unit), "salt") for unit in units]
     assert all(0 <= value < 1 for value in shares)
     assert 50 <= sum(value < 0.5 for value in shares) <= 150
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127)))
+def test_plain_texts_normalise_like_any_text(text: str) -> None:
+    """The short way of ASCII texts gives what the way of all texts gives."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    assert normalised(text) == " ".join(re.sub(r"\d", "0", folded).split())
