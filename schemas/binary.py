@@ -73,7 +73,8 @@ def _record_writer(schema: dict[str, Any]) -> Write:
     writes = [_field_writer(field) for field in schema["fields"]]
 
     def write(record: Any) -> bytes:
-        _require(record, kind)
+        if type(record) is not kind:
+            raise Unusual
         return b"".join(map(call, writes, values_of(record)))
 
     return write
@@ -99,7 +100,8 @@ def _map_writer(schema: dict[str, Any]) -> Write:
     write_one = _writer(schema["values"])
 
     def write(values: Any) -> bytes:
-        _require(values, dict)
+        if type(values) is not dict:
+            raise Unusual
         pairs = [part for key, value in values.items() for part in (_write_string(key), write_one(value))]
         return b"".join((_varint(len(values)), *pairs, b"\0")) if values else b"\0"
 
@@ -122,13 +124,15 @@ def _union_writer(schemas: Sequence[Any]) -> Write:
 
 
 def _write_string(value: Any) -> bytes:
-    _require(value, str)
+    if type(value) is not str:
+        raise Unusual
     data: bytes = value.encode()
     return _varint(len(data)) + data
 
 
 def _write_bytes(value: Any) -> bytes:
-    _require(value, bytes)
+    if type(value) is not bytes:
+        raise Unusual
     return _varint(len(value)) + bytes(value)
 
 
@@ -138,26 +142,26 @@ def _write_json(value: Any) -> bytes:
 
 
 def _write_int(value: Any) -> bytes:
-    _require(value, int)
-    if not -(2**31) <= value < 2**31:
+    if type(value) is not int or not -(2**31) <= value < 2**31:
         raise Unusual
     return _varint(value)
 
 
 def _write_long(value: Any) -> bytes:
-    _require(value, int)
-    if not -(2**62) <= value < 2**62:
+    if type(value) is not int or not -(2**62) <= value < 2**62:
         raise Unusual
     return _varint(value)
 
 
 def _write_double(value: Any) -> bytes:
-    _require(value, float)
+    if type(value) is not float:
+        raise Unusual
     return _DOUBLE.pack(value)
 
 
 def _write_boolean(value: Any) -> bytes:
-    _require(value, bool)
+    if type(value) is not bool:
+        raise Unusual
     return b"\1" if value else b"\0"
 
 
@@ -171,11 +175,6 @@ def _varint(value: int) -> bytes:
         rest >>= 7
     made.append(rest)
     return bytes(made)
-
-
-def _require(value: Any, kind: type) -> None:
-    if type(value) is not kind:
-        raise Unusual
 
 
 def _field_reader(field: dict[str, Any]) -> Read:

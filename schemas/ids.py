@@ -20,7 +20,7 @@ _ASCII = bytes.maketrans(
 
 def stable_id(*parts: object) -> str:
     """32 hex digits that depend on the parts and their order only."""
-    text = "\x1f".join(str(part) for part in parts)
+    text = "\x1f".join(map(str, parts))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

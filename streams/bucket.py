@@ -8,11 +8,12 @@ normalised text, so that nobody stands on both sides.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from schemas.ids import normalised, share, text_hash
 from schemas.records import Difficulty, Json, Message, Messages, Origin, Split, Task
-from streams.messages import text_of
+from streams.messages import count_words, text_of
 
 DIFFICULTY = "rules-1"
 SPLIT_SALT = "stillstream-split-1"
@@ -28,7 +29,7 @@ def difficulty(task: Task, context: Messages, target: Json) -> Difficulty:
     of messages of context (5; 9), of parts of the target (2 and 4 labels or spans, 2 and 5 arguments, 45 and 110 words
     to write).
     """
-    n_words = len(text_of(context[-1]).split()) if context else 0
+    n_words = count_words(text_of(context[-1])) if context else 0
     whole = task in ("response", "tools")
     reading = _steps(n_words, 20, 45) if whole else _steps(n_words, 15, 30, 50)
     points = reading + _steps(len(context), 9 if whole else 5) + _parts(task, target)
@@ -38,7 +39,7 @@ def difficulty(task: Task, context: Messages, target: Json) -> Difficulty:
 def _parts(task: Task, target: Json) -> int:
     """Points for a composite target."""
     if task == "response":
-        return _steps(len(str(target).split()), 45, 110)
+        return _steps(count_words(str(target)), 45, 110)
     if task == "tools":
         arguments = target.get("arguments") if isinstance(target, dict) else None
         return _steps(len(arguments), 2, 5) if isinstance(arguments, dict) else 0
@@ -47,7 +48,7 @@ def _parts(task: Task, target: Json) -> int:
 
 
 def _steps(value: int, *steps: int) -> int:
-    return sum(value >= step for step in steps)
+    return bisect_right(steps, value)
 
 
 def bucket_name(task: Task, label: str, difficulty_: Difficulty, language: str, origin: Origin) -> str:

@@ -50,10 +50,10 @@ def detect(text: str) -> str:
     head = text[:MAX_CHARS]
     if not head.isascii() and (by_script := _by_script(head)):
         return by_script
-    tokens = Counter(_TOKEN.findall(head.replace("\u2019", "'").lower()))
+    words = _TOKEN.findall(head.replace("\u2019", "'").lower())
     hits: defaultdict[str, float] = defaultdict(float)
-    for token, count in tokens.items():
-        owners = _OWNERS.get(token, ())
+    for word, count in Counter(filter(_OWNERS.__contains__, words)).items():
+        owners = _OWNERS[word]
         for language in owners:
             hits[language] += count / len(owners)
     return _winner(hits)

@@ -20,6 +20,12 @@ def text_of(message: Message) -> str:
     return ""
 
 
+@lru_cache(maxsize=1024)
+def count_words(text: str) -> int:
+    """How many words a text has; remembered, because several rules ask for each text."""
+    return len(text.split())
+
+
 def is_text_part(part: Any) -> bool:
     """Whether this part of a message's content is text."""
     return isinstance(part, dict) and isinstance(part.get("text"), str)

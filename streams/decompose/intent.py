@@ -13,6 +13,7 @@ from schemas.records import Json
 from streams.decompose.labels import labels_of, space
 from streams.decompose.window import Windows
 from streams.markers import CONSENT
+from streams.messages import count_words
 from streams.transcript import Call, Transcript, Turn
 from streams.values import Cut
 
@@ -37,7 +38,7 @@ def request_turn(transcript: Transcript, start: int = 0, end: int | None = None)
     """The first customer turn in messages [start, end) that brings a wish: more than a greeting, a yes or an id."""
     stop = len(transcript.turns) if end is None else end
     turns = [turn for turn in transcript.customer if start <= turn.index < stop]
-    return next((t for t in turns if len(t.text.split()) >= 5 and CONSENT.match(t.text) is None), None)
+    return next((t for t in turns if count_words(t.text) >= 5 and CONSENT.match(t.text) is None), None)
 
 
 def _from_labels(transcript: Transcript, windows: Windows) -> Iterator[Cut]:

@@ -14,6 +14,7 @@ from streams.decompose.labels import labels_of, space
 from streams.decompose.varied import varied
 from streams.decompose.window import Windows
 from streams.markers import refuses
+from streams.messages import count_words
 from streams.transcript import Transcript, Turn
 from streams.values import Cut
 
@@ -62,7 +63,7 @@ def _answered(transcript: Transcript) -> Iterator[tuple[Turn, bool]]:
     asked: Turn | None = None
     for turn in transcript.turns:
         if turn.speaker == "customer":
-            asked = turn if len(turn.text.split()) >= MIN_WORDS else None
+            asked = turn if count_words(turn.text) >= MIN_WORDS else None
         elif turn.speaker == "agent" and asked is not None and (turn.text.strip() or turn.message.get("refusal")):
             yield asked, bool(turn.message.get("refusal")) or refuses(turn.text)
             asked = None
