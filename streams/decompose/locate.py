@@ -42,7 +42,7 @@ def places(value: Json, text: str) -> list[Place]:
 
 
 def _text_places(value: str, text: str) -> list[Place]:
-    if not 2 <= len(value) <= MAX_VALUE_CHARS or value.lower() in _UNTELLING:
+    if not 2 <= len(value) <= MAX_VALUE_CHARS or value.lower() in _UNTELLING or not _words(value):
         return []
     if _ISO_DATE.fullmatch(value):
         return [*_date_places(value, text)]
@@ -60,9 +60,13 @@ _lowered = lru_cache(maxsize=256)(str.lower)
 @lru_cache(maxsize=4096)
 def _spelling(value: str) -> tuple[str, re.Pattern[str]]:
     """How a value may be written (separators are one, a leading # may be missing), and its first word in lower case."""
-    words = [word for word in re.split(r"[_\s-]+", value.removeprefix("#")) if word] or [value]
+    words = _words(value)
     pattern = "[ _-]".join(map(re.escape, words))
     return words[0].lower(), re.compile(rf"(?<![\w@])#?{pattern}(?!\w|@|\.\w)", re.IGNORECASE)
+
+
+def _words(value: str) -> list[str]:
+    return [word for word in re.split(r"[_\s-]+", value.removeprefix("#")) if word]
 
 
 def _number_places(value: float, text: str) -> list[Place]:
