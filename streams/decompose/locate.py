@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from string import ascii_letters, digits
 from typing import NamedTuple
 
 from schemas.records import Json
@@ -20,6 +21,11 @@ MAX_VALUE_CHARS = 60
 
 _UNTELLING = frozenset({"yes", "no", "true", "false", "none", "null", "other", "user", "all", "any", "new", "n/a"})
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_SEPARATORS = re.compile(r"[_\s-]+")
+_WORD = frozenset(ascii_letters + digits + "_")
+_JOINING = _WORD | {"@"}
+"""What makes a longer word of a value when it stands right beside it."""
+
 _NUMERIC = re.compile(r"-?\d+(?:\.\d+)?")
 _NUMBER = re.compile(r"(?<![\w#.,-])[$€£]?(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?![\w-]|[.,]\d)")
 _DIGIT_RUN = re.compile(r"(?<![\w])[+(]?\d[\d ().-]{5,}\d(?!\w)")
@@ -41,32 +47,85 @@ def places(value: Json, text: str) -> list[Place]:
     return _text_places(value.strip(), text) if isinstance(value, str) else []
 
 
+class Day(NamedTuple):
+    """A whole date."""
+
+    year: int
+    month: int
+    day: int
+
+
+class _Form(NamedTuple):
+    """How a value may be written: words in lower case (separators are one, a leading # may be missing), or as what."""
+
+    words: str
+    day: Day | None
+    number: float | None
+    digits: str | None
+
+
+@lru_cache(maxsize=4096)
+def _form(value: str) -> _Form | None:
+    """None where a value tells nothing; remembered, because a value is looked for in many texts."""
+    words = _words(value)
+    if not 2 <= len(value) <= MAX_VALUE_CHARS or value.lower() in _UNTELLING or not words:
+        return None
+    return _Form(
+        words=" ".join(words).lower(),
+        day=Day(*map(int, value.split("-"))) if _ISO_DATE.fullmatch(value) else None,
+        number=float(value) if len(value) < 7 and _NUMERIC.fullmatch(value) else None,
+        digits=_identifying_digits(value),
+    )
+
+
 def _text_places(value: str, text: str) -> list[Place]:
-    if not 2 <= len(value) <= MAX_VALUE_CHARS or value.lower() in _UNTELLING or not _words(value):
+    form = _form(value)
+    if form is None:
         return []
-    if _ISO_DATE.fullmatch(value):
-        return [*_date_places(value, text)]
-    if _NUMERIC.fullmatch(value) and len(value) < 7 and (found := _number_places(float(value), text)):
+    if form.day:
+        return [*_date_places(form.day, text)]
+    if form.number is not None and (found := _number_places(form.number, text)):
         return found
-    first, pattern = _spelling(value)
-    if first in _lowered(text):
-        return [Place(*match.span()) for match in pattern.finditer(text)]
-    return _digit_places(value, text)
+    if form.words.partition(" ")[0] in _lowered(text):
+        plain = text.isascii() and value.isascii() and not form.words.startswith("#")
+        return [*_plain_places(form.words, text)] if plain else _matches(value, text)
+    return _digit_places(form.digits, text) if form.digits else []
+
+
+def _words(value: str) -> list[str]:
+    return [word for word in _SEPARATORS.split(value.removeprefix("#")) if word]
 
 
 _lowered = lru_cache(maxsize=256)(str.lower)
 
 
-@lru_cache(maxsize=4096)
-def _spelling(value: str) -> tuple[str, re.Pattern[str]]:
-    """How a value may be written (separators are one, a leading # may be missing), and its first word in lower case."""
-    words = _words(value)
-    pattern = "[ _-]".join(map(re.escape, words))
-    return words[0].lower(), re.compile(rf"(?<![\w@])#?{pattern}(?!\w|@|\.\w)", re.IGNORECASE)
+def _matches(value: str, text: str) -> list[Place]:
+    pattern = "[ _-]".join(map(re.escape, _words(value)))
+    spelling = re.compile(rf"(?<![\w@])#?{pattern}(?!\w|@|\.\w)", re.IGNORECASE)
+    return [Place(*match.span()) for match in spelling.finditer(text)]
 
 
-def _words(value: str) -> list[str]:
-    return [word for word in re.split(r"[_\s-]+", value.removeprefix("#")) if word]
+def _plain_places(words: str, text: str) -> Iterator[Place]:
+    """What `_matches` finds, of ASCII in ASCII: values are ever new, and making a pattern costs more than all else."""
+    written, free = _spaced(text), 0
+    at = written.find(words)
+    while at >= 0:
+        end = at + len(words)
+        marked = at > free and text[at - 1] == "#" and text[at - 2 : at - 1] not in _JOINING
+        if (marked or text[at - 1 : at] not in _JOINING) and _ends(text, end):
+            yield Place(at - marked, end)
+            free = at = end
+        at = written.find(words, max(at + 1, free))
+
+
+def _ends(text: str, end: int) -> bool:
+    after = text[end : end + 1]
+    return after not in _JOINING and not (after == "." and text[end + 1 : end + 2] in _WORD)
+
+
+@lru_cache(maxsize=256)
+def _spaced(text: str) -> str:
+    return text.lower().replace("_", " ").replace("-", " ")
 
 
 def _number_places(value: float, text: str) -> list[Place]:
@@ -81,16 +140,18 @@ def _numbers_in(text: str) -> tuple[tuple[float, Place], ...]:
     return tuple((float(match[1].replace(",", "")), Place(*match.span())) for match in found)
 
 
-def _date_places(value: str, text: str) -> Iterator[Place]:
-    year, month, day = map(int, value.split("-"))
+def _date_places(day: Day, text: str) -> Iterator[Place]:
     for date in dates_in(text):
-        if (date.month, date.day) == (month, day) and date.year in (None, year):
+        if (date.month, date.day) == (day.month, day.day) and date.year in (None, day.year):
             yield Place(date.start, date.end)
 
 
-def _digit_places(value: str, text: str) -> list[Place]:
-    digits = re.sub(r"\D", "", value)
-    if len(digits) < 7 or len(digits) < len(re.sub(r"[\s().+-]", "", value)):
-        return []
+def _identifying_digits(value: str) -> str | None:
+    """The digits of a telephone number or the like: seven or more, and nothing beside them but marks."""
+    number = re.sub(r"\D", "", value)
+    return number if len(number) >= 7 and len(number) == len(re.sub(r"[\s().+-]", "", value)) else None
+
+
+def _digit_places(number: str, text: str) -> list[Place]:
     runs = _DIGIT_RUN.finditer(text)
-    return [Place(*match.span()) for match in runs if re.sub(r"\D", "", match[0]) == digits]
+    return [Place(*match.span()) for match in runs if re.sub(r"\D", "", match[0]) == number]
