@@ -7,13 +7,14 @@ and dropped.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from schemas.records import Json
 from streams.decompose.labels import labels_of, space
-from streams.decompose.locate import places
+from streams.decompose.locate import may_stand_in, places
 from streams.decompose.varied import varied
 from streams.decompose.window import Windows
 from streams.transcript import Call, Transcript, Turn
@@ -54,15 +55,19 @@ def located(transcript: Transcript) -> dict[int, list[Span]]:
     """Spans by customer turn, for every turn in which something was located without doubt."""
     claims: defaultdict[int, set[Span]] = defaultdict(set)
     seen: set[tuple[str, str, int]] = set()
+    spoken = [turn for turn in transcript.customer if turn.text]
+    indexes = [turn.index for turn in spoken]
+    heard = "\n".join(turn.text for turn in spoken).lower()
     for call in transcript.calls:
         if call.arguments is None or call.failed:
             continue
-        before = [turn for turn in transcript.customer if turn.index < call.index and turn.text]
+        n_before = bisect_left(indexes, call.index)
         for label, value in _leaves(call):
-            key = (label, str(value), len(before))
+            key = (label, str(value), n_before)
             if key not in seen:
                 seen.add(key)
-                _claim(label, value, before, claims)
+                if may_stand_in(value, heard):
+                    _claim(label, value, spoken[:n_before], claims)
     return {index: kept for index, spans in claims.items() if (kept := undisputed(spans))}
 
 

@@ -59,6 +59,7 @@ class _Form(NamedTuple):
     """How a value may be written: words in lower case (separators are one, a leading # may be missing), or as what."""
 
     words: str
+    first: str
     day: Day | None
     number: float | None
     digits: str | None
@@ -72,10 +73,21 @@ def _form(value: str) -> _Form | None:
         return None
     return _Form(
         words=" ".join(words).lower(),
+        first=words[0].lower(),
         day=Day(*map(int, value.split("-"))) if _ISO_DATE.fullmatch(value) else None,
         number=float(value) if len(value) < 7 and _NUMERIC.fullmatch(value) else None,
         digits=_identifying_digits(value),
     )
+
+
+def may_stand_in(value: Json, lowered: str) -> bool:
+    """False where no part of this text, in lower case, says the value: most values of a call are in no turn at all."""
+    if not isinstance(value, str):
+        return True
+    form = _form(value.strip())
+    if form is None:
+        return False
+    return form.first in lowered or form.number is not None or bool(form.day or form.digits)
 
 
 def _text_places(value: str, text: str) -> list[Place]:
@@ -86,7 +98,7 @@ def _text_places(value: str, text: str) -> list[Place]:
         return [*_date_places(form.day, text)]
     if form.number is not None and (found := _number_places(form.number, text)):
         return found
-    if form.words.partition(" ")[0] in _lowered(text):
+    if form.first in _lowered(text):
         plain = text.isascii() and value.isascii() and not form.words.startswith("#")
         return [*_plain_places(form.words, text)] if plain else _matches(value, text)
     return _digit_places(form.digits, text) if form.digits else []

@@ -75,7 +75,7 @@ class Windows:
 
 
 def _cost(turn: Turn) -> int:
-    calls = sum(len(call.raw) + len(call.name) for call in turn.calls)
+    calls = sum(len(call.raw) + len(call.name) for call in turn.calls) if turn.calls else 0
     return calls + (min(len(turn.text), MAX_RESULT_CHARS) if turn.speaker == "tool" else len(turn.text))
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.decompose.locate import _form, _matches, _plain_places, places
+from streams.decompose.locate import _form, _matches, _plain_places, may_stand_in, places
 
 PIECES = st.sampled_from([*"#@._- aB1\n", "ab", "AB", "a b", "a-b", "w_12", "W12", "!"])
 VALUES = st.lists(PIECES, min_size=1, max_size=4).map("".join).map(str.strip).filter(lambda value: len(value) > 1)
@@ -36,3 +36,10 @@ def test_plain_search_finds_what_the_pattern_finds(value: str, before: str, afte
 def test_what_is_said_is_found(value: str, text: str, said: list[str]) -> None:
     """Each way of writing a value is known; separators alone, and words that tell nothing, are not looked for."""
     assert [text[place.start : place.end] for place in places(value, text)] == said
+
+
+@given(VALUES, st.lists(TEXTS, max_size=3))
+def test_what_is_not_looked_for_stands_nowhere(value: str, texts: list[str]) -> None:
+    """A value that may not stand in the joined texts has no place in any of them."""
+    if not may_stand_in(value, "\n".join(texts).lower()):
+        assert not any(places(value, text) for text in texts)
