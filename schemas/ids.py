@@ -12,6 +12,9 @@ from typing import Any
 import orjson
 
 _DIGITS = re.compile(r"\d")
+_FOREIGN_DIGITS = re.compile("[\u0660-\u1fff\ua620-\U0001eeff\U0001fbf0-\U0001fbf9]")
+"""Where Unicode has digits beyond ASCII that composing leaves; not among the marks and emoji of ordinary texts."""
+
 _ASCII = bytes.maketrans(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZ123456789\x1c\x1d\x1e\x1f", b"abcdefghijklmnopqrstuvwxyz000000000    "
 )
@@ -38,7 +41,10 @@ def normalised(text: str) -> str:
     if text.isascii():  # the common case, several times as fast
         return b" ".join(text.encode().translate(_ASCII).split()).decode()
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(_DIGITS.sub("0", folded).split())
+    if _FOREIGN_DIGITS.search(folded):
+        return " ".join(_DIGITS.sub("0", folded).split())
+    plain = folded.encode("utf-8", "surrogatepass").translate(_ASCII)
+    return " ".join(plain.decode("utf-8", "surrogatepass").split())
 
 
 def text_hash(text: str) -> str:

@@ -72,5 +72,5 @@ def split(unit: str, development_share: float, benchmark_share: float) -> Split:
 def input_hash(task: Task, context: Sequence[Message]) -> str:
     """Hash by which duplicates and leaks are found: of the judged text, or, where the context decides, of all of it."""
     judged = context if task in ("response", "tools") else context[-1:]
-    words = (normalised(text_of(message)) for message in judged)
-    return hashlib.sha256(" ".join(text for text in words if text).encode()).hexdigest()
+    words = [normalised(text_of(message)) for message in judged]
+    return hashlib.sha256(" ".join(filter(None, words)).encode()).hexdigest()

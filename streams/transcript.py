@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
@@ -18,8 +18,7 @@ Speaker = Literal["customer", "agent", "tool", "system"]
 _SPEAKERS: dict[str, Speaker] = {"user": "customer", "assistant": "agent", "tool": "tool", "function": "tool"}
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A tool call: the message that made it, its arguments (None = no JSON object), its result (None = none came)."""
 
     index: int
@@ -30,8 +29,7 @@ class Call:
     failed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """One message with who spoke and what they said."""
 
     index: int

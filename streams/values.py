@@ -108,8 +108,7 @@ class Step:
     forgotten: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(NamedTuple):
     """An example as one task's rules cut it, before bucket, split and admission; `turn` indexes the conversation."""
 
     task: Task

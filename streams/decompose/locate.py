@@ -83,11 +83,13 @@ def _form(value: str) -> _Form | None:
 def may_stand_in(value: Json, lowered: str) -> bool:
     """False where no part of this text, in lower case, says the value: most values of a call are in no turn at all."""
     if not isinstance(value, str):
-        return True
+        return bool(places(value, lowered))
     form = _form(value.strip())
     if form is None:
         return False
-    return form.first in lowered or form.number is not None or bool(form.day or form.digits)
+    if form.first in lowered or form.day or form.digits:
+        return True
+    return form.number is not None and bool(_number_places(form.number, lowered))
 
 
 def _text_places(value: str, text: str) -> list[Place]:

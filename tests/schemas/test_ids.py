@@ -1,6 +1,7 @@
 """Ids and hashes depend on their input only."""
 
 import re
+import sys
 import unicodedata
 
 from hypothesis import given
@@ -41,8 +42,15 @@ def test_share_is_spread(units: list[int]) -> None:
     assert 50 <= sum(value < 0.5 for value in shares) <= 150
 
 
-@given(st.text(alphabet=st.characters(max_codepoint=127)))
-def test_plain_texts_normalise_like_any_text(text: str) -> None:
-    """The short way of ASCII texts gives what the way of all texts gives."""
+@given(st.text(alphabet=st.characters(max_codepoint=127)) | st.text())
+def test_short_ways_of_normalising_change_nothing(text: str) -> None:
+    """Texts in ASCII, and texts without foreign digits, come to what every text comes to."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     assert normalised(text) == " ".join(re.sub(r"\d", "0", folded).split())
+
+
+def test_every_digit_is_known() -> None:
+    """No character that a pattern takes for a digit is passed over."""
+    digits = [char for char in map(chr, range(128, sys.maxunicode + 1)) if re.fullmatch(r"\d", char)]
+    assert len(digits) > 500
+    assert all(normalised(char) == "0" for char in digits)

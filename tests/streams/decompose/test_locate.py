@@ -8,6 +8,7 @@ from streams.decompose.locate import _form, _matches, _plain_places, may_stand_i
 
 PIECES = st.sampled_from([*"#@._- aB1\n", "ab", "AB", "a b", "a-b", "w_12", "W12", "!"])
 VALUES = st.lists(PIECES, min_size=1, max_size=4).map("".join).map(str.strip).filter(lambda value: len(value) > 1)
+NUMBERS = st.lists(st.sampled_from([*"$,.# ", "12", "12.5", "1,250", "W1"]), max_size=6).map("".join)
 TEXTS = st.lists(PIECES, max_size=12).map("".join)
 
 
@@ -38,8 +39,8 @@ def test_what_is_said_is_found(value: str, text: str, said: list[str]) -> None:
     assert [text[place.start : place.end] for place in places(value, text)] == said
 
 
-@given(VALUES, st.lists(TEXTS, max_size=3))
-def test_what_is_not_looked_for_stands_nowhere(value: str, texts: list[str]) -> None:
+@given(VALUES | st.integers(0, 99) | st.sampled_from([12.5, 1250.0]), st.lists(TEXTS | NUMBERS, max_size=3))
+def test_what_is_not_looked_for_stands_nowhere(value: str | float, texts: list[str]) -> None:
     """A value that may not stand in the joined texts has no place in any of them."""
     if not may_stand_in(value, "\n".join(texts).lower()):
         assert not any(places(value, text) for text in texts)
