@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import orjson
 
@@ -18,7 +18,8 @@ Speaker = Literal["customer", "agent", "tool", "system"]
 _SPEAKERS: dict[str, Speaker] = {"user": "customer", "assistant": "agent", "tool": "tool", "function": "tool"}
 
 
-class Call(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Call:
     """A tool call: the message that made it, its arguments (None = no JSON object), its result (None = none came)."""
 
     index: int
@@ -29,7 +30,8 @@ class Call(NamedTuple):
     failed: bool
 
 
-class Turn(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Turn:
     """One message with who spoke and what they said."""
 
     index: int
