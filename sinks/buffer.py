@@ -6,6 +6,7 @@ each source gets with it, so that the ledger never runs ahead of the table.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from schemas import letters
@@ -34,8 +35,6 @@ class Batch:
         """Take a row."""
         self.rows.append((arrived, row))
         self.bytes += len(arrived.value or b"")
-        if row.source is not None and row.mark is not None and not row.attempt:
-            self.marks.setdefault(arrived.partition, {})[row.source] = row.mark
 
     def refuse(self, arrived: Arrived, why: Refused) -> None:
         """Take a record that became no row."""
@@ -48,6 +47,10 @@ class Batch:
         self.ends[partition] = arrived.offset
         self.oldest_us.setdefault(partition, arrived.timestamp)
         self.records[partition] = self.records.get(partition, 0) + 1
+
+    def mark(self, partition: Partition, moved: Mapping[Source, Mark]) -> None:
+        """Note how far the records that it covers bring their sources."""
+        self.marks.setdefault(partition, {}).update(moved)
 
     def drop(self, partitions: set[Partition]) -> None:
         """Forget everything of these partitions: somebody else reads them now."""

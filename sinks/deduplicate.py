@@ -8,33 +8,52 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sinks.values import Landed, Mark, Row, Source
+from sinks.values import Landed, Mark, Origin, Row, Source
+
+NOTHING = Mark(-1, -1)
 
 
 @dataclass(slots=True)
 class Deduplicator:
-    """What has landed of one partition; `last` is the newest offset taken."""
+    """What has landed of one partition up to the newest offset taken, `last`; `present` is what has beyond it."""
 
-    last: int
-    present: frozenset[int]
+    last: int = -1
+    present: dict[int, Origin | None] = field(default_factory=dict)
     marks: dict[Source, Mark] = field(default_factory=dict)
+    _moved: dict[Source, Mark] = field(default_factory=dict)
 
     @classmethod
     def of(cls, landed: Landed) -> Deduplicator:
         """Start where the store says it is."""
-        return cls(landed.last, landed.present, dict(landed.marks))
+        return cls(landed.last, dict(landed.present), dict(landed.marks))
 
     def is_landed(self, offset: int) -> bool:
-        """Whether this offset is in the table; offsets must be asked in rising order."""
-        seen = offset <= self.last or offset in self.present
-        self.last = max(self.last, offset)
-        return seen
+        """Whether this offset is in the table; offsets must be asked in rising order.
+
+        A row that is there moves its source's mark when its offset comes, no sooner: a row that is missing before it
+        must not look like a repeat.
+        """
+        if offset <= self.last:
+            return True
+        self.last = offset
+        if offset not in self.present:
+            return False
+        origin = self.present.pop(offset)
+        if origin is not None and origin.mark > self.marks.get(origin.source, NOTHING):
+            self.marks[origin.source] = self._moved[origin.source] = origin.mark
+        return True
 
     def is_repeated(self, row: Row) -> bool:
         """Whether the row's source has landed up to here; a replayed row (attempt > 0) is judged by its key instead."""
-        if row.source is None or row.mark is None or row.attempt > 0:
+        source, mark = row.source, row.mark
+        if source is None or mark is None or row.attempt > 0:
             return False
-        if row.mark <= self.marks.get(row.source, Mark(-1, -1)):
+        if mark <= self.marks.get(source, NOTHING):
             return True
-        self.marks[row.source] = row.mark
+        self.marks[source] = self._moved[source] = mark
         return False
+
+    def moved(self) -> dict[Source, Mark]:
+        """The marks that have moved since this was last asked."""
+        moved, self._moved = self._moved, {}
+        return moved

@@ -13,7 +13,7 @@ from schemas.records import DeadLetter, Example, Split, Task
 from sinks.errors import LeaseLost, Rejected
 from sinks.examples import Freshness
 from sinks.tables import SOURCE_KEY, Table
-from sinks.values import Block, Key, Landed, Mark, Partition, Progress, Source
+from sinks.values import Block, Key, Landed, Mark, Origin, Partition, Progress, Source
 
 
 @dataclass(slots=True)
@@ -44,11 +44,13 @@ class MemoryStore:
         place = (partition.cluster, partition.number)
         above = [r for r in self.rows(table.name) if (r["_cluster"], r["_partition"]) == place and r["_offset"] > last]
         marks = dict(self.source_marks.get((partition.topic, partition.number), {}))
-        for row in above:
-            if table.monotone and not row["attempt"]:
-                *source, offset, index = (row[name] for name in SOURCE_KEY)
-                marks[Source(*source)] = max(marks.get(Source(*source), Mark(-1, -1)), Mark(offset, index))
-        return Landed(last, frozenset(row["_offset"] for row in above), marks)
+        for row in self.rows(table.name):
+            elsewhere = Partition(row["_cluster"], partition.topic, partition.number)
+            is_above = row["_offset"] > self.lasts.get(elsewhere, -1)
+            origin = _origin(table, row)
+            if origin and is_above and row["_partition"] == partition.number and elsewhere != partition:
+                marks[origin.source] = max(origin.mark, marks.get(origin.source, origin.mark))
+        return Landed(last, {row["_offset"]: _origin(table, row) for row in above}, marks)
 
     def existing(self, table: Table, keys: Sequence[Key]) -> set[Key]:
         """See `Store`."""
@@ -63,6 +65,11 @@ class MemoryStore:
             self._check(block.table, row)
         self.tokens.add(block.token)
         self.rows(block.table.name).extend(rows)
+
+    def missing(self, block: Block) -> list[int]:
+        """See `Store`."""
+        held = {(row["_cluster"], row["_partition"], row["_offset"]) for row in self.rows(block.table.name)}
+        return [number for number, place in enumerate(block.places()) if place not in held]
 
     def record(self, progress: Sequence[Progress]) -> None:
         """See `Store`."""
@@ -79,6 +86,13 @@ class MemoryStore:
         for column in table.columns:
             if row[column.name] is None and "Nullable" not in column.type:
                 raise Rejected(f"{column.name} is null, expected {column.type}", table=table.name)
+
+
+def _origin(table: Table, row: dict[str, Any]) -> Origin | None:
+    if not table.monotone or row["attempt"]:
+        return None
+    *source, offset, index = (row[name] for name in SOURCE_KEY)
+    return Origin(Source(*source), Mark(offset, index))
 
 
 @dataclass(slots=True)

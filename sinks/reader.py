@@ -133,9 +133,22 @@ class Reader:
             partitions = [Partition(self.cluster, tp.topic.removeprefix(self._prefix), tp.partition) for tp in given]
             starts = listener.assigned(partitions)
             self._partitions = {(self._prefix + p.topic, p.number): p for p in partitions}
-            consumer.assign([self._position(p, starts[p] or OFFSET_BEGINNING) for p in partitions])
+            consumer.assign([self._position(p, self._first(p, starts[p])) for p in partitions])
 
         return assigned
+
+    def _first(self, partition: Partition, wanted: int) -> int:
+        """Where to begin: what retention has removed before it could land is said aloud, with its offsets."""
+        position = self._position(partition, wanted)
+        try:
+            lowest, _ = self._consumer.get_watermark_offsets(position, timeout=METADATA_S)
+        except KafkaException as error:
+            where = f"{position.topic}/{partition.number}"
+            raise BrokerUnavailable(f"{where} does not say where it begins: {error}") from error
+        if lowest > wanted:
+            gone = {"topic": position.topic, "partition": partition.number, "first": wanted, "last": lowest - 1}
+            log.error("removed_before_landing", **gone, help="retention took offsets that had not landed; raise it")
+        return max(lowest, wanted) or OFFSET_BEGINNING
 
     def _when_revoked(self, listener: Listener) -> Callable[[Consumer, list[TopicPartition]], None]:
         def revoked(_: Consumer, taken: list[TopicPartition]) -> None:
@@ -158,7 +171,10 @@ def _judge(error: KafkaError) -> None:
     if error.fatal():
         raise BrokerUnavailable(f"this sink cannot read on: {error.str()}; start it again")
     if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - librdkafka's own name for it
-        raise BrokerUnavailable(f"the log no longer holds what comes next: {error.str()}")
+        raise BrokerUnavailable(
+            f"the log does not hold what comes after the last landed offset: {error.str()}; if the topic was made anew"
+            " under the same cluster id, give it another STILL_TOPIC_PREFIX and the tables another database"
+        )
     log.warning("kafka_trouble", code=error.code(), why=error.str())
 
 
@@ -172,7 +188,8 @@ def _consumer_settings(settings: SinkSettings) -> dict[str, Any]:
         "group.id": settings.topic_prefix + settings.group,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
-        "auto.offset.reset": "earliest",
+        # An offset that is not there is an error, not a reason to begin elsewhere: see `_first`.
+        "auto.offset.reset": "error",
         "session.timeout.ms": settings.session_timeout_ms,
         "heartbeat.interval.ms": settings.session_timeout_ms // 4,
         "max.poll.interval.ms": 600_000,

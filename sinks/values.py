@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
+from uuid import uuid4
 
 from schemas.records import DeadLetter
 from sinks.tables import Table
@@ -82,16 +83,45 @@ class Block:
 
     def part(self, start: int, end: int) -> Block:
         """Some of the rows, under a token of their own."""
-        columns = tuple(column[start:end] for column in self.columns)
-        return Block(self.table, columns, f"{self.token}:{start}-{end}")
+        return Block(self.table, tuple(column[start:end] for column in self.columns), new_token(self.table))
+
+    def of(self, places: Sequence[int]) -> Block:
+        """The rows at these places, under a token of their own."""
+        columns = tuple([column[place] for place in places] for column in self.columns)
+        return Block(self.table, columns, new_token(self.table))
+
+    def column(self, name: str) -> Sequence[Any]:
+        """The values of one column."""
+        return self.columns[self.table.names.index(name)]
+
+    def places(self) -> list[tuple[str, int, int]]:
+        """Cluster, partition and offset of each row: no two rows of a table share them."""
+        return list(zip(*(self.column(name) for name in ("_cluster", "_partition", "_offset")), strict=True))
+
+
+def new_token(table: Table) -> str:
+    """A token that no other block has: rows under a token that another block had would be dropped silently."""
+    return f"{table.name}:{uuid4().hex}"
+
+
+class Origin(NamedTuple):
+    """Which record of which root log a row came from."""
+
+    source: Source
+    mark: Mark
 
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """What the store holds of a partition: nothing is missing up to `last`, and of what follows exactly `present`."""
+    """What the store holds of a partition: nothing is missing up to `last`, and of what follows exactly `present`.
+
+    `present` gives the origin of each row, None for rows that have none; `marks` say how far the sources had come at
+    `last`. What is missing between present rows has a lower mark than they have, so that only marks which move along
+    with the offsets tell it from a repeat.
+    """
 
     last: int = -1
-    present: frozenset[int] = frozenset()
+    present: Mapping[int, Origin | None] = field(default_factory=dict)
     marks: Mapping[Source, Mark] = field(default_factory=dict)
 
 
@@ -130,6 +160,9 @@ class Store(Protocol):
             Rejected: nothing of it landed, and never will as it is.
             LeaseLost: a lease of it is superseded; nothing of it landed.
         """
+
+    def missing(self, block: Block) -> list[int]:
+        """Which rows of the block, by their place in it, the table does not hold: asked after an unknown outcome."""
 
     def record(self, progress: Sequence[Progress]) -> None:
         """Write the ledger."""

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, TypeVar
-from uuid import uuid4
 
 import structlog
 
@@ -21,7 +20,7 @@ from schemas.letters import replay_of
 from sinks.buffer import Batch, letter_of
 from sinks.errors import Misconfigured, Rejected, Temporary
 from sinks.tables import Table
-from sinks.values import Arrived, Block, DeadLetters, Partition, Refused, Row, Store
+from sinks.values import Arrived, Block, DeadLetters, Partition, Refused, Row, Store, new_token
 
 log = structlog.get_logger()
 
@@ -70,18 +69,42 @@ class Writer:
         if how_many := ceiling.judge(place in bad for place in sorted(places)):
             raise Misconfigured(f"{batch.table.topic} refused {how_many}: {ADVICE}", table=batch.table.name)
 
-    def land(self, block: Block, start: int = 0) -> list[tuple[int, Refused]]:
-        """Insert the block; the indexes (from `start`) and reasons of rows that can never land."""
+    def land(self, block: Block, start: int = 0, *, unknown: bool = False) -> list[tuple[int, Refused]]:
+        """Insert the block; the indexes (from `start`) and reasons of rows that can never land.
+
+        `unknown` says that some of its rows may be there already.
+        """
         try:
-            self.patiently(lambda: self.store.insert(block))
+            self._insert(block, unknown=unknown)
         except Rejected as error:
             if len(block) == 1:
                 return [(start, Refused("rejected", str(error)))]
             log.warning("block_bisected", table=block.table.name, rows=len(block), code=error.code)
             half = len(block) // 2
             first, second = block.part(0, half), block.part(half, len(block))
-            return self.land(first, start) + self.land(second, start + half)
+            return self.land(first, start, unknown=True) + self.land(second, start + half, unknown=True)
         return []
+
+    def _insert(self, block: Block, *, unknown: bool) -> None:
+        """Insert until the outcome is definite.
+
+        The token only protects against a first try that is still under way when the second comes. It may have left the
+        store's window, or a killed store's memory, so after an unknown outcome the table is asked first.
+        """
+
+        def insert() -> None:
+            nonlocal block, unknown
+            if unknown:
+                missing = self.store.missing(block)
+                if not missing:
+                    return
+                if len(missing) < len(block):
+                    log.warning("block_completed", table=block.table.name, rows=len(block), missing=len(missing))
+                    block = block.of(missing)
+            unknown = True
+            self.store.insert(block)
+
+        self.patiently(insert)
 
     def patiently(self, operation: Callable[[], T]) -> T:
         """Repeat while the failure is temporary, waiting longer each time, until `stop`."""
@@ -100,6 +123,8 @@ class Writer:
         if not keys:
             return rows
         taken = self.patiently(lambda: self.store.existing(table, keys))
+        # A record and its replay may stand in one batch.
+        taken |= {(*row.source, *row.mark) for _, row in rows if row.source and row.mark and row.key is None}
         kept = []
         for arrived, row in rows:
             if row.key is None or row.key not in taken:
@@ -122,4 +147,4 @@ def block_of(table: Table, rows: Sequence[tuple[Arrived, Row]], leases: dict[Par
         [now_us] * len(arrived),
         [leases[one.partition] for one in arrived],
     )
-    return Block(table, tuple(columns), f"{table.name}:{uuid4().hex}")
+    return Block(table, tuple(columns), new_token(table))

@@ -40,6 +40,23 @@ def read_source_marks(client: Client, partition: Partition) -> dict[Source, Mark
     return {Source(*source): Mark(*mark) for *source, mark in zip(*found.values, strict=True)}
 
 
+def read_unwritten_marks(client: Client, table: str, partition: Partition) -> dict[Source, Mark]:
+    """How far sources came in other clusters of the topic, by rows above what the ledger knows of those clusters.
+
+    A memory-only broker that died took its topic along, but a file that was imported into it may be imported again.
+    """
+    found = client.columns(
+        "SELECT src_cluster, src_topic, src_partition, max((src_offset, src_index))"
+        f" FROM {client.database}.{table} AS t"
+        f" LEFT JOIN (SELECT cluster, max(last) AS last, 1 AS known FROM {client.database}.{MARKS}"
+        " WHERE topic = {topic:String} AND partition = {number:Int32} GROUP BY cluster) AS m ON m.cluster = t._cluster"
+        " WHERE _partition = {number:Int32} AND _cluster != {cluster:String} AND attempt = 0"
+        " AND (m.known = 0 OR _offset > m.last) GROUP BY ALL",
+        partition._asdict(),
+    )
+    return {Source(*source): Mark(*mark) for *source, mark in zip(*found.values, strict=True)}
+
+
 def write_progress(client: Client, progress: Sequence[Progress]) -> None:
     """Write source marks first: a crash in between leaves them at most as far as the rows."""
     sources = [

@@ -12,7 +12,7 @@ from uuid import uuid4
 from sinks.clickhouse import ledger
 from sinks.clickhouse.client import Client
 from sinks.tables import LOW, SOURCE_KEY, Table
-from sinks.values import Block, Key, Landed, Mark, Partition, Progress, Source
+from sinks.values import Block, Key, Landed, Mark, Origin, Partition, Progress, Source
 
 KEYS_PER_QUERY = 200
 
@@ -32,19 +32,20 @@ class ClickHouseStore:
     def landed(self, table: Table, partition: Partition) -> Landed:
         """See `Store`; reads the ledger, then the rows above its mark."""
         last = ledger.read_mark(self._client, partition)
+        table_name = f"{self._client.database}.{table.name}"
         names = ("_offset", *SOURCE_KEY, "attempt") if table.monotone else ("_offset",)
         found = self._client.columns(
-            f"SELECT {', '.join(names)} FROM {self._client.database}.{table.name}"
+            f"SELECT {', '.join(names)} FROM {table_name}"
             " WHERE _cluster = {cluster:String} AND _partition = {number:Int32} AND _offset > {last:Int64}",
             {"cluster": partition.cluster, "number": partition.number, "last": last},
         )
-        marks = ledger.read_source_marks(self._client, partition) if table.monotone else {}
-        if table.monotone:
-            for cluster, topic, number, offset, index, attempt in zip(*found.values[1:], strict=True):
-                source = Source(cluster, topic, number)
-                if not attempt:
-                    marks[source] = max(marks.get(source, Mark(-1, -1)), Mark(offset, index))
-        return Landed(last, frozenset(found.first), marks)
+        if not table.monotone:
+            return Landed(last, dict.fromkeys(found.first), {})
+        present = {offset: _origin(*origin) for offset, *origin in zip(*found.values, strict=True)}
+        marks = ledger.read_source_marks(self._client, partition)
+        for source, mark in ledger.read_unwritten_marks(self._client, table.name, partition).items():
+            marks[source] = max(mark, marks.get(source, mark))
+        return Landed(last, present, marks)
 
     def existing(self, table: Table, keys: Sequence[Key]) -> set[Key]:
         """See `Store`."""
@@ -71,9 +72,27 @@ class ClickHouseStore:
         self._client.insert(name, body, block.token)
         del self._encoded[name]
 
+    def missing(self, block: Block) -> list[int]:
+        """See `Store`; asks per partition for the stretch of offsets that the block spans."""
+        places = block.places()
+        held: set[tuple[str, int, int]] = set()
+        for cluster, number in {place[:2] for place in places}:
+            offsets = [place[2] for place in places if place[:2] == (cluster, number)]
+            found = self._client.columns(
+                f"SELECT _offset FROM {self._client.database}.{block.table.name} WHERE _cluster = {{cluster:String}}"
+                " AND _partition = {number:Int32} AND _offset BETWEEN {first:Int64} AND {last:Int64}",
+                {"cluster": cluster, "number": number, "first": min(offsets), "last": max(offsets)},
+            ).first
+            held.update((cluster, number, offset) for offset in found)
+        return [row for row, place in enumerate(places) if place not in held]
+
     def record(self, progress: Sequence[Progress]) -> None:
         """See `Store`."""
         ledger.write_progress(self._client, progress)
+
+
+def _origin(cluster: str, topic: str, number: int, offset: int, index: int, attempt: int) -> Origin | None:  # noqa: PLR0913, PLR0917 - a row's values
+    return None if attempt else Origin(Source(cluster, topic, number), Mark(offset, index))
 
 
 def _chunks(keys: Sequence[Key], size: int) -> Iterator[list[Key]]:

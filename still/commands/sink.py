@@ -65,6 +65,7 @@ def sink(
 
 
 def _land(settings: Settings, chosen: SinkSettings, signals: consume.Signals) -> None:
+    consume.tune_collector()
     client = wiring.clickhouse(settings, wait_s=30.0)
     require(client)
     store = ClickHouseStore(client)

@@ -17,7 +17,7 @@ from sinks.decode import decoders
 from sinks.errors import LeaseLost, Rejected
 from sinks.memory import MemoryDeadLetters, MemoryStore
 from sinks.tables import table
-from sinks.values import Block, Landed, Mark, Partition, Progress, Row, Source, Store
+from sinks.values import Block, Landed, Mark, Origin, Partition, Progress, Row, Source, Store
 from sinks.write import Writer, block_of
 from tests.sinks.made import EXAMPLES, arrived, example
 
@@ -50,6 +50,10 @@ def _batch(*offsets: int, attempt: int = 0) -> Batch:
     return batch
 
 
+def _origin(offset: int) -> Origin:
+    return Origin(SOURCE, Mark(offset, 0))
+
+
 def _block(leases: dict[Partition, str], *offsets: int) -> Block:
     return block_of(TABLE, _batch(*offsets).rows, leases, 1_700_000_000_000_000)
 
@@ -63,7 +67,7 @@ def test_rows_above_the_mark_are_read_back(make: MakeStore) -> None:
     """After a crash without a ledger entry the table itself says what has landed."""
     store = make("a")
     store.insert(_block(store.take_leases([EXAMPLES]), 0, 1, 4))
-    assert store.landed(TABLE, EXAMPLES) == Landed(-1, frozenset({0, 1, 4}), {SOURCE: Mark(4, 0)})
+    assert store.landed(TABLE, EXAMPLES) == Landed(-1, {n: _origin(n) for n in (0, 1, 4)}, {})
 
 
 def test_the_ledger_moves_the_mark(make: MakeStore) -> None:
@@ -72,7 +76,7 @@ def test_the_ledger_moves_the_mark(make: MakeStore) -> None:
     store.insert(_block(store.take_leases([EXAMPLES]), 0, 1, 2))
     store.record([Progress(EXAMPLES, 1, {SOURCE: Mark(1, 0)})])
     store.record([Progress(EXAMPLES, 0, {SOURCE: Mark(0, 0)})])
-    assert store.landed(TABLE, EXAMPLES) == Landed(1, frozenset({2}), {SOURCE: Mark(2, 0)})
+    assert store.landed(TABLE, EXAMPLES) == Landed(1, {2: _origin(2)}, {SOURCE: Mark(1, 0)})
 
 
 def test_the_same_block_lands_once(make: MakeStore) -> None:
@@ -94,7 +98,7 @@ def test_a_superseded_lease_lands_nothing(make: MakeStore) -> None:
     heir.insert(_block(heir.take_leases([EXAMPLES]), 0))
     with pytest.raises(LeaseLost):
         zombie.insert(_block(old, 1))
-    assert heir.landed(TABLE, EXAMPLES).present == {0}
+    assert heir.landed(TABLE, EXAMPLES).present.keys() == {0}
 
 
 def test_a_bad_row_is_refused_with_its_whole_block(make: MakeStore) -> None:
@@ -115,7 +119,7 @@ def test_bisecting_lands_all_but_the_bad_row(make: MakeStore) -> None:
     record, row = batch.rows[7]
     batch.rows[7] = (record, row._replace(values=(None, *row.values[1:])))
     Writer(store, letters, Event()).write(batch, leases)
-    assert store.landed(TABLE, EXAMPLES).present == set(range(20)) - {7}
+    assert store.landed(TABLE, EXAMPLES).present.keys() == set(range(20)) - {7}
     assert [(letter.offset, letter.stage, letter.reason) for letter in letters.letters] == [(7, "sink", "rejected")]
     assert letters.letters[0].value == record.value
 
@@ -129,3 +133,26 @@ def test_a_replayed_record_lands_once_by_its_key(make: MakeStore) -> None:
     assert writer.write(_batch(3, attempt=1), leases) == 1
     assert writer.write(_batch(3, attempt=2), leases) == 0
     assert writer.write(_batch(5, attempt=1), leases) == 0
+
+
+def test_what_is_missing_of_a_block_is_told_row_by_row(make: MakeStore) -> None:
+    """After an unknown outcome the table says which rows of the block it holds; other partitions do not count."""
+    store = make("a")
+    leases = store.take_leases([EXAMPLES])
+    store.insert(_block(leases, 1, 2, 5))
+    assert store.missing(_block(leases, *range(7))) == [0, 3, 4, 6]
+    other = EXAMPLES._replace(number=1)
+    elsewhere = block_of(
+        TABLE, [(record._replace(partition=other), row) for record, row in _batch(1).rows], {other: "x"}, 0
+    )
+    assert store.missing(elsewhere) == [0]
+
+
+def test_sources_of_a_dead_cluster_keep_their_marks(make: MakeStore) -> None:
+    """A file imported into a broker that died with its ledger unwritten is known when it is imported again."""
+    store = make("a")
+    store.insert(_block(store.take_leases([EXAMPLES]), 0, 3))
+    reborn = EXAMPLES._replace(cluster="cluster-2")
+    assert store.landed(TABLE, reborn) == Landed(-1, {}, {SOURCE: Mark(3, 0)})
+    store.record([Progress(EXAMPLES, 3, {SOURCE: Mark(3, 0)})])
+    assert store.landed(TABLE, reborn) == Landed(-1, {}, {SOURCE: Mark(3, 0)})

@@ -22,6 +22,7 @@ def main(bootstrap_servers: str, topic_prefix: str, clickhouse_url: str, databas
         max_wait_s=0.02,
         mark_every_s=0.3,
     )
+    consume.tune_collector()
     signals = consume.Signals()
     signal.signal(signal.SIGTERM, lambda *_: signals.stop.set())
     store = ClickHouseStore(connect(clickhouse_url, database))

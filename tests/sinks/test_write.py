@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from threading import Event
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.ceiling import Limits
 from sinks.buffer import Batch, letter_of
@@ -12,22 +14,33 @@ from sinks.errors import Misconfigured, Temporary
 from sinks.memory import MemoryDeadLetters, MemoryStore
 from sinks.tables import table
 from sinks.values import Block, Refused, Row
-from sinks.write import Writer
+from sinks.write import Writer, block_of
 from tests.sinks.made import EXAMPLES, arrived, example
 
 TABLE = table("examples")
 
 
+class Forgetful(set[str]):
+    """A window of tokens that is always too short."""
+
+    def add(self, _: str) -> None:
+        """Forget it at once."""
+
+
 @dataclass(slots=True)
 class Flaky(MemoryStore):
-    """Lands a block and then loses its answer, some times in a row."""
+    """Loses its answers: some before the block landed, then some after; remembers what was sent."""
 
+    lost_requests: int = 0
     lost_answers: int = 0
     seen: list[str] = field(default_factory=list)
 
     def insert(self, block: Block) -> None:
-        """Land, then fail."""
+        """Fail, or land and then fail."""
         self.seen.append(block.token)
+        if self.lost_requests:
+            self.lost_requests -= 1
+            raise Temporary("no answer", table=block.table.name)
         MemoryStore.insert(self, block)
         if self.lost_answers:
             self.lost_answers -= 1
@@ -44,11 +57,65 @@ def _batch(count: int) -> Batch:
     return batch
 
 
-def test_a_lost_answer_is_asked_for_again_under_the_same_token() -> None:
-    """The block lands once although it is sent three times."""
-    store = Flaky(lost_answers=2)
+def test_a_lost_request_is_sent_again_under_the_same_token() -> None:
+    """While nothing is there the same block goes out again: a first one still under way is known by its token."""
+    store = Flaky(lost_requests=2)
     Writer(store, MemoryDeadLetters(), Event()).write(_batch(3), store.take_leases([EXAMPLES]))
     assert (len(store.rows("examples")), len(store.seen), len(set(store.seen))) == (3, 3, 1)
+
+
+def test_a_lost_answer_is_looked_up_in_the_table() -> None:
+    """Test 11: a block that has landed is not sent again, even where the store has forgotten its token."""
+    store = Flaky(lost_answers=1)
+    store.tokens = Forgetful()
+    Writer(store, MemoryDeadLetters(), Event()).write(_batch(3), store.take_leases([EXAMPLES]))
+    assert (len(store.rows("examples")), len(store.seen)) == (3, 1)
+
+
+def test_a_block_that_landed_in_part_is_completed() -> None:
+    """Test 3: what is missing after an unknown outcome lands under another token; a token names one set of rows."""
+    store = Flaky(lost_requests=1)
+    leases = store.take_leases([EXAMPLES])
+    block = block_of(TABLE, _batch(6).rows, leases, 0)
+    MemoryStore.insert(store, block.of([1, 4, 5]))
+    Writer(store, MemoryDeadLetters(), Event()).land(block)
+    assert sorted(row["_offset"] for row in store.rows("examples")) == [0, 1, 2, 3, 4, 5]
+    assert len(set(store.seen)) == 2
+
+
+def test_bisecting_after_an_unknown_outcome_doubles_nothing() -> None:
+    """Rows that an open first try had landed are not sent again by the halves."""
+    store, letters = Flaky(lost_requests=1), MemoryDeadLetters()
+    batch = _batch(8)
+    record, row = batch.rows[3]
+    batch.rows[3] = (record, row._replace(values=(None, *row.values[1:])))
+    leases = store.take_leases([EXAMPLES])
+    MemoryStore.insert(store, block_of(TABLE, batch.rows, leases, 0).of([0, 5]))
+    Writer(store, letters, Event()).write(batch, leases)
+    assert sorted(row["_offset"] for row in store.rows("examples")) == [0, 1, 2, 4, 5, 6, 7]
+    assert [letter.offset for letter in letters.letters] == [3]
+
+
+@given(st.lists(st.sampled_from(["part", "of"]), max_size=12), st.integers(1, 30))
+def test_two_blocks_never_share_a_token(steps: list[str], rows: int) -> None:
+    """Test 12: however blocks are cut, completed and built again, each has a token of its own."""
+    leases = {EXAMPLES: "lease"}
+    blocks = [block_of(TABLE, _batch(rows).rows, leases, 0), block_of(TABLE, _batch(rows).rows, leases, 0)]
+    for step in steps:
+        newest = blocks[-1]
+        blocks.append(newest.part(0, len(newest)) if step == "part" else newest.of(range(len(newest))))
+    assert len({block.token for block in blocks}) == len(blocks)
+
+
+def test_a_record_and_its_replay_in_one_batch_land_once() -> None:
+    """The table cannot tell of rows that stand in the same block."""
+    store = MemoryStore()
+    batch = _batch(2)
+    record = arrived(example(1, attempt=1), 7)
+    row = decoders(b"key")["examples"](record)
+    assert isinstance(row, Row)
+    batch.add(record, row)
+    assert Writer(store, MemoryDeadLetters(), Event()).write(batch, store.take_leases([EXAMPLES])) == 2
 
 
 def test_giving_up_leaves_the_outcome_open() -> None:
