@@ -7,7 +7,8 @@ batch, and a lag of 0 that is none would end a wait too early.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,16 +20,43 @@ from still.errors import UserError
 TIMEOUT_S = 5.0
 
 Ends = dict[tuple[str, int], int]
+"""The end offset of each (topic, partition)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """Records of one topic that a group has not finished yet; None = the group never committed there."""
+    """Records of one topic that a group has not finished yet.
+
+    Attributes:
+        end: all records that the topic ever had.
+        behind: None = there are records, and the group never committed in their partition.
+        waiting: the same, but such a partition counts whole, for our groups begin with the first record.
+    """
 
     group: str
     topic: str
     end: int
     behind: int | None
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Where the topics of a cluster ended at a moment, seconds of the monotonic clock."""
+
+    cluster: str
+    ends: Ends
+    at_s: float
+
+
+def look(bootstrap_servers: str, topics: Collection[str], kafka: Mapping[str, str] | None = None) -> Look:
+    """Read where topics end.
+
+    Raises:
+        UserError: the broker is not there.
+    """
+    with _explained(bootstrap_servers):
+        return _look(_options(bootstrap_servers, kafka), set(topics))
 
 
 def lags(
@@ -39,9 +67,9 @@ def lags(
     Raises:
         UserError: the broker is not there.
     """
-    options: dict[str, Any] = {**(kafka or {}), "bootstrap.servers": bootstrap_servers, "log_level": 0}
-    try:
-        ends = _ends(options, {topic for topics in groups.values() for topic in topics})
+    options = _options(bootstrap_servers, kafka)
+    with _explained(bootstrap_servers):
+        ends = _look(options, {topic for topics in groups.values() for topic in topics}).ends
         admin = AdminClient(options)
         return [
             _lag(admin, group, topic, {number: end for (name, number), end in ends.items() if name == topic})
@@ -49,18 +77,29 @@ def lags(
             for topic in topics
             if any(name == topic for name, _ in ends)
         ]
+
+
+def _options(bootstrap_servers: str, kafka: Mapping[str, str] | None) -> dict[str, Any]:
+    return {**(kafka or {}), "bootstrap.servers": bootstrap_servers, "log_level": 0}
+
+
+@contextmanager
+def _explained(bootstrap_servers: str) -> Iterator[None]:
+    try:
+        yield
     except KafkaException as error:
         raise UserError(f"the broker at {bootstrap_servers} does not answer: {error.args[0].str()}") from None
 
 
-def _ends(options: dict[str, Any], topics: set[str]) -> Ends:
+def _look(options: dict[str, Any], topics: set[str]) -> Look:
     consumer = Consumer(
         {**options, "group.id": "still.status", "enable.auto.commit": False, "enable.partition.eof": True}
     )
     try:
-        known = consumer.list_topics(timeout=TIMEOUT_S).topics
+        metadata = consumer.list_topics(timeout=TIMEOUT_S)
+        known = metadata.topics
         places = [(name, number) for name in sorted(topics & known.keys()) for number in known[name].partitions]
-        return _fetched_ends(consumer, places)
+        return Look(str(metadata.cluster_id), _fetched_ends(consumer, places), time.monotonic())
     finally:
         consumer.close()
 
@@ -84,7 +123,8 @@ def _lag(admin: AdminClient, group: str, topic: str, ends: dict[int, int]) -> La
     # A partition without a commit and without records is no lag; one with records and no commit is unknown.
     unknown = any(end for number, end in ends.items() if number not in done)
     behind = sum(max(0, ends[number] - offset) for number, offset in done.items())
-    return Lag(group, topic, sum(ends.values()), None if unknown else behind)
+    waiting = sum(max(0, end - done.get(number, 0)) for number, end in ends.items())
+    return Lag(group, topic, sum(ends.values()), None if unknown else behind, waiting)
 
 
 def _committed(admin: AdminClient, group: str, topic: str, partitions: list[int]) -> Iterator[tuple[int, int]]:

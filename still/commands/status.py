@@ -61,7 +61,7 @@ def groups(settings: Settings) -> dict[str, tuple[str, ...]]:
     """The consumer groups of ours, and the topics that each of them reads."""
     prefix = settings.topic_prefix
     landed = tuple(prefix + name for name in catalog.topics() if name in by_topic())
-    return {WORKER: tuple(prefix + name for name in _WORKER_TOPICS), SINK: landed}
+    return {prefix + WORKER: tuple(prefix + name for name in _WORKER_TOPICS), prefix + SINK: landed}
 
 
 def _processes(settings: Settings) -> dict[str, Any] | None:

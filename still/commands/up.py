@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from still import told
 from still.embedded.errors import EmbeddedError
+from still.embedded.ports import LOOPBACK, choose_port
 from still.embedded.stack import Broker, EmbeddedStack, Ports, embedded_stack
 from still.errors import UserError
+from still.health import served
 from still.processes import PROCESSES, Process, child_of
-from still.settings import load
+from still.settings import Settings, load
 from still.setup import prepare
+from still.stopping import Account, Patience, Stops, listen, wind_down
+from still.watch import Watch
 
-log = structlog.get_logger(__name__)
-
-_LOOK_S = 0.5
+DRAIN_S = 20.0
+_HEALTH_PORT = 19464
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +32,7 @@ def register(app: typer.Typer) -> None:
     app.command("up")(up)
 
 
-def up(
+def up(  # noqa: PLR0913, PLR0917 - one for each option
     folder: Annotated[Path | None, typer.Option(help="Data, logs, registry; STILL_FOLDER")] = None,
     without: Annotated[list[str] | None, typer.Option(help="Leave a process out: worker, sink, trainer")] = None,
     broker: Annotated[
@@ -40,19 +41,37 @@ def up(
     ] = "memory",
     broker_port: Annotated[int, typer.Option(help="Preferred; a taken one is replaced")] = Ports().broker,
     clickhouse_port: Annotated[int, typer.Option(help="Preferred; a taken one is replaced")] = Ports().clickhouse,
+    drain: Annotated[
+        float, typer.Option(help="Seconds that a stop waits at most for what is on its way", min=0)
+    ] = DRAIN_S,
 ) -> None:
     """Start broker, ClickHouse, sink, worker and trainer; show them; stop them in order on Ctrl-C."""
     settings = load(**({} if folder is None else {"folder": folder}))
-    stopping = stop_event()
+    stops = listen()
     processes = _chosen(without or [])
     try:
         with embedded_stack(settings.folder, Ports(broker_port, clickhouse_port), broker) as running:
             start_processes(running, settings.folder, processes)
-            _show(running)
-            _watch(running, settings.folder, stopping)
-            Console(stderr=True).print("stopping: what is on its way lands first …")
+            _run(running, settings.folder, stops)
+            told.show_account(_wind_down(running, load(folder=settings.folder), drain, stops))
     except EmbeddedError as error:
         raise UserError(str(error)) from None
+
+
+def _run(running: EmbeddedStack, folder: Path, stops: Stops) -> None:
+    """Watch until the first Ctrl-C."""
+    watch = Watch(running, lambda: load(folder=folder), told.show_loss)
+    with served(watch.health(), LOOPBACK, choose_port(_HEALTH_PORT)) as url:
+        running.note_health(str(url))
+        told.show_stack(running)
+        watch.until(stops.asked)
+
+
+def _wind_down(running: EmbeddedStack, settings: Settings, drain_s: float, stops: Stops) -> Account:
+    console = Console(stderr=True)
+    with console.status("stopping …") as status:
+        patience = Patience(time.monotonic() + drain_s, stops.hurried)
+        return wind_down(running, settings, patience, lambda what: status.update(f"stopping: {what} …"))
 
 
 def start_processes(
@@ -63,48 +82,7 @@ def start_processes(
     running.start_more([child_of(process, folder.absolute(), os.getpid(), env) for process in processes])
 
 
-def _watch(running: EmbeddedStack, folder: Path, stopping: threading.Event) -> None:
-    """Wait for the stop; a broker that crashed comes back empty, under another cluster id, and needs its topics."""
-    cluster = running.stack.cluster_id
-    while not stopping.wait(_LOOK_S):
-        if running.stack.cluster_id != cluster:
-            cluster = running.stack.cluster_id
-            prepared = prepare(load(folder=folder))
-            log.error(
-                "broker_came_back_empty",
-                cluster=cluster,
-                topics_made=len(prepared.topics),
-                model_events_restored=prepared.restored,
-                lost="events that were not in ClickHouse yet; publish them again",
-            )
-
-
-def stop_event() -> threading.Event:
-    """An event that Ctrl-C and SIGTERM set."""
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
-    return stopping
-
-
 def _chosen(without: list[str]) -> tuple[Process, ...]:
     if unknown := sorted(set(without) - set(PROCESSES)):
         raise UserError(f"--without {unknown[0]!r}: there are {', '.join(PROCESSES)}")
     return tuple(process for process in PROCESSES if process not in without)
-
-
-def _show(running: EmbeddedStack) -> None:
-    stack = running.stack
-    table = Table("process", "state", "pid", box=None)
-    for status in running.supervisor.statuses().values():
-        table.add_row(status.name, status.state, str(status.pid))
-    console = Console()
-    console.print(table)
-    kept = {"memory": "in memory: gone when this stops", "apache": "Apache Kafka, durable"}[stack.broker]
-    console.print(f"\nKafka       {stack.bootstrap_servers}  ({kept}; cluster {stack.cluster_id})")
-    console.print(f"ClickHouse  {stack.clickhouse_url}")
-    console.print(f"folder      {stack.folder}")
-    console.print(
-        "\nTry, in another terminal:  still simulate -n 200    still status    still sql 'SELECT * FROM funnel'"
-    )
-    console.print("Ctrl-C stops everything in order.")

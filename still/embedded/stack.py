@@ -8,7 +8,7 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,6 +55,7 @@ class Stack:
         pid: the process that runs the stack.
         started_at: ISO 8601, UTC.
         broker: which one it is.
+        health_url: where the process that runs the stack tells its health; None = nowhere.
     """
 
     bootstrap_servers: str
@@ -64,6 +65,7 @@ class Stack:
     pid: int
     started_at: str
     broker: Broker = "memory"
+    health_url: str | None = None
 
 
 class EmbeddedStack:
@@ -72,6 +74,7 @@ class EmbeddedStack:
     def __init__(self, folder: Path, ports: Ports, broker: Broker = "memory") -> None:
         """Prepares the stack; the caller holds the folder's lock."""
         self._broker = broker
+        self._health_url: str | None = None
         self.supervisor = Supervisor(folder / "logs", on_change=self._on_change)
         self._folder = folder
         self._broker_port = choose_port(ports.broker)
@@ -98,6 +101,15 @@ class EmbeddedStack:
         """Starts further children, which stop before broker and ClickHouse do."""
         self.supervisor.start(children)
 
+    def stop_children(self, names: Collection[str]) -> None:
+        """Stops these in the reverse order of their start; the others go on."""
+        self.supervisor.stop_children(names)
+
+    def note_health(self, url: str) -> None:
+        """Tells in `stack.json` where this process itself answers /metrics, /healthz and /readyz."""
+        self._health_url = url
+        self._refresh()
+
     def stop(self) -> None:
         """Stops everything and takes `stack.json` away."""
         self.supervisor.stop()
@@ -113,7 +125,9 @@ class EmbeddedStack:
             return
         clickhouse_url = f"http://{LOOPBACK}:{self._clickhouse_port}"
         folder, pid = self._folder.resolve(), os.getpid()
-        self._stack = Stack(bootstrap_servers, cluster_id, clickhouse_url, folder, pid, self._started_at, self._broker)
+        self._stack = Stack(
+            bootstrap_servers, cluster_id, clickhouse_url, folder, pid, self._started_at, self._broker, self._health_url
+        )
         self._write()
 
     def _on_change(self, status: ChildStatus) -> None:

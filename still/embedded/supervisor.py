@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -65,7 +65,7 @@ class Supervisor:
         self._logs = logs
         self._on_change = on_change or (lambda _: None)
         self._runs: list[_Run] = []
-        self._orders: queue.SimpleQueue[tuple[Sequence[Child], Future[None]]] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[tuple[Callable[[], None], Future[None]]] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._main, name="supervisor", daemon=True)
 
@@ -78,15 +78,24 @@ class Supervisor:
         self._logs.mkdir(parents=True, exist_ok=True)
         if not self._thread.is_alive():
             self._thread.start()
-        started: Future[None] = Future()
-        self._orders.put((children, started))
-        started.result()
+        self._order(lambda: self._start_in_order(children))
+
+    def stop_children(self, names: Collection[str]) -> None:
+        """Stops these in the reverse order of their start, as `stop` does; the others go on."""
+        if self._thread.is_alive():
+            self._order(lambda: self._stop_in_order(names))
 
     def stop(self) -> None:
         """Stops all children in reverse order: their stop signal, then SIGKILL after their grace. Idempotent."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
+
+    def _order(self, action: Callable[[], None]) -> None:
+        """Has the thread do it, and returns, or raises, when it is done."""
+        done: Future[None] = Future()
+        self._orders.put((action, done))
+        done.result()
 
     def statuses(self) -> dict[str, ChildStatus]:
         """The present state of each child, by name, in the order in which they started."""
@@ -104,15 +113,15 @@ class Supervisor:
 
     def _obey_for(self, wait_s: float) -> None:
         try:
-            children, started = self._orders.get(timeout=wait_s)
+            action, done = self._orders.get(timeout=wait_s)
         except queue.Empty:
             return
         try:
-            self._start_in_order(children)
+            action()
         except ChildFailedError as error:
-            started.set_exception(error)
+            done.set_exception(error)
         else:
-            started.set_result(None)
+            done.set_result(None)
 
     def _start_in_order(self, children: Sequence[Child]) -> None:
         for child in children:
@@ -122,6 +131,11 @@ class Supervisor:
             self._runs.append(run)
             run.start()
             run.wait_ready(self._stopping)
+
+    def _stop_in_order(self, names: Collection[str]) -> None:
+        for run in reversed(self._runs):
+            if run.child.name in names:
+                run.stop()
 
 
 class _Run:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 import subprocess
 import sys
+import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from still import wiring
 from still.embedded.stack import read_stack
 from still.settings import Settings
 from streams.publisher import Publisher
+from tests import adapters
 from tests.up import Runs, Up
 
 CONTACTS = 30
 LANDED_S = 120.0
+ENDED_S = 10.0 + 2.0
+"""The promise, and what the supervisor takes to notice the end."""
 
 
 def _turn(settings: Settings, text: str, sequence: int, contacts: range) -> None:
@@ -27,10 +36,10 @@ def _turn(settings: Settings, text: str, sequence: int, contacts: range) -> None
             publisher.turn(f"contact-{number}", chat, sequence=sequence, customer_id=f"customer-{number}")
 
 
-def _close(settings: Settings, contacts: range) -> None:
+def _close(settings: Settings, sequence: int, contacts: range) -> None:
     with Publisher(settings.bootstrap_servers) as publisher:
         for number in contacts:
-            publisher.closed(f"contact-{number}", sequence=2)
+            publisher.closed(f"contact-{number}", sequence=sequence)
 
 
 def _rows(settings: Settings, sql: str) -> list[dict[str, Any]]:
@@ -43,6 +52,10 @@ def _rows(settings: Settings, sql: str) -> list[dict[str, Any]]:
 
 def _count(settings: Settings, table: str) -> int:
     return int(_rows(settings, f"SELECT count() AS n FROM stillstream.{table}")[0]["n"])
+
+
+def _is_gone(up: Up, name: str, pid: int) -> bool:
+    return up.pids().get(name) != pid
 
 
 def _await_conversations(up: Up, settings: Settings, count: int) -> None:
@@ -62,7 +75,7 @@ def test_nothing_is_lost_when_everything_is_killed(runs: Runs) -> None:
     up.kill_everything()
     settings = up.start()
     assert read_stack(up.folder).cluster_id == cluster
-    _close(settings, range(CONTACTS))
+    _close(settings, 2, range(CONTACTS))
     _await_conversations(up, settings, CONTACTS)
     whole = (
         "SELECT uniqExact(conversation_id) AS n FROM stillstream.conversations"
@@ -75,6 +88,62 @@ def test_nothing_is_lost_when_everything_is_killed(runs: Runs) -> None:
         " FROM stillstream.conversation_events"
     )
     assert _rows(settings, places) == [{"rows": 3 * CONTACTS, "places": 3 * CONTACTS}]
+
+
+@pytest.mark.timeout(400)
+def test_a_stop_lands_what_the_memory_broker_holds(runs: Runs) -> None:
+    """Ctrl-C waits for what is on its way, closes the contacts that are open, lands them, and says what it kept."""
+    up = runs("--without", "trainer", "--drain", "120")
+    settings = up.start()
+    _turn(settings, "where is my parcel?", 0, range(CONTACTS))
+    _close(settings, 1, range(CONTACTS // 2))
+    assert up.stop(within_s=200) == 0
+    assert f"closed    {CONTACTS - CONTACTS // 2} contacts" in up.said()
+    assert "not read  nothing: every record has landed" in up.said()
+    assert re.search(rf"^kept .*conversations {CONTACTS}, scores {CONTACTS}\b", up.said(), re.MULTILINE)
+
+
+@pytest.mark.timeout(400)
+def test_a_killed_broker_is_told_and_the_stack_goes_on(runs: Runs) -> None:
+    """After kill -9 of the memory broker topics and model events are there again, the loss is told, new events land."""
+    up = runs("--without", "trainer")
+    settings = up.start()
+    event = adapters.event("intent-00001-3fa9c1d2")
+    wiring.registry(settings).record(event)
+    wiring.announcer(settings).announce(event)
+    _turn(settings, "where is my parcel?", 0, range(CONTACTS))
+    up.until(lambda: _count(settings, "conversation_events") == CONTACTS, LANDED_S, "the turns landed")
+    pids, cluster = up.pids(), read_stack(up.folder).cluster_id
+    os.kill(pids["broker"], signal.SIGKILL)
+    up.until(lambda: "the broker died and came back empty" in up.said(), LANDED_S, "the loss is told")
+    assert f"{CONTACTS} contacts had not become conversations" in up.said()
+    assert read_stack(up.folder).cluster_id != cluster
+    assert wiring.announcer(settings).announced() == {event.event_id}
+    _turn(settings, "where is my parcel?", 0, range(CONTACTS))
+    _close(settings, 1, range(CONTACTS))
+    _await_conversations(up, settings, CONTACTS)
+    assert up.pids()["worker"] != pids["worker"]
+    assert up.pids()["sink"] == pids["sink"]
+
+
+@pytest.mark.timeout(400)
+def test_each_process_ends_within_ten_seconds_of_sigterm(runs: Runs) -> None:
+    """SIGTERM, under load, ends worker, sink and trainer in time and with status 0; what they had not done is there."""
+    up = runs()
+    settings = up.start()
+    _turn(settings, "where is my parcel?", 0, range(10 * CONTACTS))
+    _close(settings, 1, range(10 * CONTACTS))
+    pids, ended = up.pids(), dict[str, float]()
+    for name in ("worker", "sink", "trainer"):
+        began = time.monotonic()
+        os.kill(pids[name], signal.SIGTERM)
+        up.until(partial(_is_gone, up, name, pids[name]), 60, f"{name} ended")
+        ended[name] = time.monotonic() - began
+    assert max(ended.values()) < ENDED_S, ended
+    crashes = [orjson.loads(line) for line in up.said().splitlines() if '"child_crashed"' in line]
+    assert {crash["child"]: crash["exit_status"] for crash in crashes} == dict.fromkeys(ended, 0)
+    _await_conversations(up, settings, 10 * CONTACTS)
+    assert _count(settings, "newest_conversations") == 10 * CONTACTS
 
 
 @pytest.mark.parametrize("missing", ["java", "mvn"])

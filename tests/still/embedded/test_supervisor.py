@@ -134,3 +134,16 @@ def test_waits_between_restarts_double_to_a_limit() -> None:
     """The first restart comes soon, later ones later, none later than the limit."""
     restart = Restart(first_wait_s=0.5, longest_wait_s=3)
     assert [restart.wait_s(crashes) for crashes in (1, 2, 3, 4, 9)] == [0.5, 1, 2, 3, 3]
+
+
+def test_some_children_stop_and_the_others_go_on(supervisor: Supervisor, tmp_path: Path) -> None:
+    """Those named stop in the reverse order of their start, stay down, and do not count as crashed."""
+    supervisor.start([_child(tmp_path, name) for name in "abcd"])
+    supervisor.stop_children(["b", "d", "unknown"])
+    assert (tmp_path / "stopped").read_text() == "d b "
+    states = {name: status.state for name, status in supervisor.statuses().items()}
+    stopped, ready = ChildState.STOPPED, ChildState.READY
+    assert states == {"a": ready, "b": stopped, "c": ready, "d": stopped}
+    supervisor.stop()
+    assert (tmp_path / "stopped").read_text() == "d b c a "
+    supervisor.stop_children(["a"])
