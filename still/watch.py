@@ -96,6 +96,8 @@ class Watch:
             return
         if found.cluster == self._cluster:
             self._last = found
+        else:
+            self.running.refresh()
 
     def _heal(self) -> None:
         settings = self.settings()

@@ -15,7 +15,7 @@ from still.embedded.errors import StackNotRunningError
 from still.embedded.stack import read_children
 from still.settings import Settings, load
 
-READY_S = 150.0
+READY_S = 300.0
 _UP = "Ctrl-C stops everything in order."
 
 

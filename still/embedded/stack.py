@@ -95,7 +95,7 @@ class EmbeddedStack:
         durable = self._broker == "apache"
         broker = apache_child(self._broker_port, self._folder / "kafka") if durable else broker_child(self._broker_port)
         self.supervisor.start([broker, clickhouse_child(self._folder / "clickhouse", self._clickhouse_port)])
-        self._refresh()
+        self.refresh()
 
     def start_more(self, children: list[Child]) -> None:
         """Starts further children, which stop before broker and ClickHouse do."""
@@ -108,19 +108,19 @@ class EmbeddedStack:
     def note_health(self, url: str) -> None:
         """Tells in `stack.json` where this process itself answers /metrics, /healthz and /readyz."""
         self._health_url = url
-        self._refresh()
+        self.refresh()
 
     def stop(self) -> None:
         """Stops everything and takes `stack.json` away."""
         self.supervisor.stop()
         (self._folder / STACK_FILE).unlink(missing_ok=True)
 
-    def _refresh(self) -> None:
-        """Reads the broker's cluster id anew and tells it."""
+    def refresh(self) -> None:
+        """Reads the broker's cluster id anew and tells it in `stack.json`."""
         bootstrap_servers = f"{LOOPBACK}:{self._broker_port}"
         cluster_id = cluster_id_of(bootstrap_servers, timeout_s=5.0)
         if cluster_id is None:
-            # It died in this moment; its restart comes by here again.
+            # It died in this moment, or is slow: its restart, or whoever finds another cluster, comes by here again.
             log.warning("broker_without_metadata", bootstrap_servers=bootstrap_servers)
             return
         clickhouse_url = f"http://{LOOPBACK}:{self._clickhouse_port}"
@@ -134,7 +134,7 @@ class EmbeddedStack:
         if self._stack is None:
             return
         if status.name == "broker" and status.state is ChildState.READY:
-            self._refresh()
+            self.refresh()
         else:
             self._write()
 

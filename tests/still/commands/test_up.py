@@ -23,7 +23,7 @@ from tests import adapters
 from tests.up import Runs, Up
 
 CONTACTS = 30
-LANDED_S = 120.0
+LANDED_S = 240.0
 ENDED_S = 10.0 + 2.0
 """The promise, and what the supervisor takes to notice the end."""
 
@@ -63,7 +63,7 @@ def _await_conversations(up: Up, settings: Settings, count: int) -> None:
 
 
 @pytest.mark.apache
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_nothing_is_lost_when_everything_is_killed(runs: Runs) -> None:
     """What Apache Kafka confirmed outlives kill -9 of the whole stack: open contacts and events nobody had read yet."""
     up = runs("--broker", "apache", "--without", "trainer")
@@ -90,7 +90,7 @@ def test_nothing_is_lost_when_everything_is_killed(runs: Runs) -> None:
     assert _rows(settings, places) == [{"rows": 3 * CONTACTS, "places": 3 * CONTACTS}]
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_a_stop_lands_what_the_memory_broker_holds(runs: Runs) -> None:
     """Ctrl-C waits for what is on its way, closes the contacts that are open, lands them, and says what it kept."""
     up = runs("--without", "trainer", "--drain", "120")
@@ -103,7 +103,7 @@ def test_a_stop_lands_what_the_memory_broker_holds(runs: Runs) -> None:
     assert re.search(rf"^kept .*conversations {CONTACTS}, scores {CONTACTS}\b", up.said(), re.MULTILINE)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_a_killed_broker_is_told_and_the_stack_goes_on(runs: Runs) -> None:
     """After kill -9 of the memory broker topics and model events are there again, the loss is told, new events land."""
     up = runs("--without", "trainer")
@@ -113,8 +113,8 @@ def test_a_killed_broker_is_told_and_the_stack_goes_on(runs: Runs) -> None:
     wiring.announcer(settings).announce(event)
     _turn(settings, "where is my parcel?", 0, range(CONTACTS))
     up.until(lambda: _count(settings, "conversation_events") == CONTACTS, LANDED_S, "the turns landed")
-    pids, cluster = up.pids(), read_stack(up.folder).cluster_id
-    os.kill(pids["broker"], signal.SIGKILL)
+    cluster = read_stack(up.folder).cluster_id
+    os.kill(up.pids()["broker"], signal.SIGKILL)
     up.until(lambda: "the broker died and came back empty" in up.said(), LANDED_S, "the loss is told")
     assert f"{CONTACTS} contacts had not become conversations" in up.said()
     assert read_stack(up.folder).cluster_id != cluster
@@ -122,11 +122,12 @@ def test_a_killed_broker_is_told_and_the_stack_goes_on(runs: Runs) -> None:
     _turn(settings, "where is my parcel?", 0, range(CONTACTS))
     _close(settings, 1, range(CONTACTS))
     _await_conversations(up, settings, CONTACTS)
-    assert up.pids()["worker"] != pids["worker"]
-    assert up.pids()["sink"] == pids["sink"]
+    now = read_stack(up.folder).cluster_id
+    made_of = _rows(settings, "SELECT DISTINCT src_cluster AS cluster FROM stillstream.conversations")
+    assert made_of == [{"cluster": now}]
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_each_process_ends_within_ten_seconds_of_sigterm(runs: Runs) -> None:
     """SIGTERM, under load, ends worker, sink and trainer in time and with status 0; what they had not done is there."""
     up = runs()
