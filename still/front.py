@@ -10,6 +10,7 @@ from collections.abc import Callable
 import structlog
 import typer
 
+from schemas.errors import RegistryError
 from still.errors import UserError
 
 
@@ -23,7 +24,7 @@ def run(register: Callable[[typer.Typer], None], arguments: list[str]) -> int:
         status = app(arguments, prog_name="still", standalone_mode=True)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-    except UserError as error:
+    except (UserError, RegistryError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     except BrokenPipeError:

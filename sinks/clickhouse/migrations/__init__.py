@@ -43,10 +43,10 @@ class Migration:
 
 
 @cache
-def migrations(folder: Path = FOLDER) -> tuple[Migration, ...]:
+def migrations() -> tuple[Migration, ...]:
     """All steps, from number 1 on without a gap."""
     files = sorted(
-        (int(match[1]), match[2], file) for file in folder.iterdir() if (match := _FILE.fullmatch(file.name))
+        (int(match[1]), match[2], file) for file in FOLDER.iterdir() if (match := _FILE.fullmatch(file.name))
     )
     return tuple(Migration(number, name, file.read_text(encoding="utf-8")) for number, name, file in files)
 
