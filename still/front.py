@@ -27,10 +27,19 @@ def run(register: Callable[[typer.Typer], None], arguments: list[str]) -> int:
     except (UserError, RegistryError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
+        return 130
     except BrokenPipeError:
         # The reader of our output went away (`still sql ... | head`): not a failure of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        # A path that cannot be read or written, wherever it is met first; anything else is a failure of ours.
+        if error.filename is None:
+            raise
+        sys.stderr.write(f"error: {error.filename}: {error.strerror}; name a path that can be used (STILL_FOLDER?)\n")
+        return 2
     return status if isinstance(status, int) else 0
 
 

@@ -55,12 +55,12 @@ def import_labels(
 
 def _import(producer: Producer | None, source: Path, form: str, how: LabelledSettings, prefix: str) -> LabelAudit:
     audit = LabelAudit(str(source))
-    try:
-        with reported():
+    with reported():
+        try:
             return send_examples(producer, prefix, read_examples(source, form, how), audit)
-    except ImportFault as fault:
-        audit.faults.append(str(fault))
-        return audit
+        except ImportFault as fault:
+            audit.faults.append(str(fault))
+            return audit
 
 
 def print_audits(audits: Sequence[LabelAudit], *, as_json: bool) -> None:

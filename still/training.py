@@ -30,6 +30,7 @@ from still.errors import UserError
 from still.settings import Settings
 from streams.errors import ImportFault
 from streams.importers.label_files import READERS
+from streams.importers.source import broken
 from trainers.bases.load import Bases, BaseSettings
 from trainers.errors import TrainerError
 from trainers.learner import TrackLearner
@@ -153,6 +154,8 @@ def labelled_file(source: Path, form: str, label_set: str | None) -> Iterator[Pa
         raise UserError(f"--format {form!r} is not one of {', '.join(READERS)}")
     if not source.exists():
         raise UserError(f"--data {source} is not there; check the path")
+    if form == "jsonl" and not source.is_file():
+        raise UserError(f"--data {source} is no file; give a JSONL file, or name its --format")
     if form == "jsonl":
         yield source
         return
@@ -178,7 +181,7 @@ def _label_sets(file: Path, task: Task) -> set[str]:
         try:
             raw = orjson.loads(line) if line.strip() else {}
         except orjson.JSONDecodeError as error:
-            raise UserError(f"{file}:{number}: no JSON: {error}") from None
+            raise UserError(f"{file}:{number}: {broken(error)}") from None
         if isinstance(raw, dict) and raw.get("task") == task:
             found.add(str(raw.get("label_set", file.stem)))
     return found

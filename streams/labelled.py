@@ -93,6 +93,8 @@ def labelled_of(raw: Mapping[str, Any], default_set: str) -> Labelled:
         raise Malformed("lacks 'target'; write null or [] for none")
     _check_target(task, raw["target"], text_of(messages[-1]))
     weight = number(raw, "weight")
+    if weight is not None and weight <= 0:
+        raise Malformed(f"weight={weight} is not above 0; leave the line out, or give its share")
     own = raw.get("id")
     return Labelled(
         task=task,

@@ -64,9 +64,9 @@ def list_(
 def show(id_: Annotated[str, typer.Argument(metavar="ID", help="A letter's id or its beginning")],
          as_json: AsJson = False) -> None:  # fmt: skip
     """Show one dead letter whole, with the record as it came: it may hold personal data."""
-    settings = load()
+    settings, wanted = load(), Wanted((_id(id_),))
     with reported(), _reader(settings) as reader:
-        found = find_letters(reader, settings.topic_prefix, Wanted((_id(id_),)))
+        found = find_letters(reader, settings.topic_prefix, wanted)
         (letter,) = fill(reader, settings.topic_prefix, found)
     whole = told_whole(letter)
     if as_json:

@@ -47,6 +47,8 @@ def sql(
     """Ask ClickHouse; without a running stack, on its data folder."""
     if as_json and as_csv:
         raise UserError("--json and --csv exclude each other; choose one")
+    if not query.strip():
+        raise UserError("the query is empty; ask e.g. 'SELECT * FROM funnel'")
     parameters = dict(_pair(text) for text in parameter or ())
     try:
         with _client(load()) as client:

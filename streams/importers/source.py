@@ -5,6 +5,7 @@ No format lives here. A broken line or item becomes an `ImportFault` value, so t
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ import orjson
 
 from schemas.records import ConversationEvent
 from streams.errors import ImportFault
+
+HEAD = 1024
+"""Bytes at the start of a file that tell text from anything else."""
 
 Importer = Callable[[Path], Iterator[ConversationEvent | ImportFault]]
 """Reads one file; yields its conversations, and in place of each that cannot be read, why."""
@@ -67,25 +71,42 @@ def read_json(file: Path) -> Any:
     try:
         return orjson.loads(read_bytes(file))
     except orjson.JSONDecodeError as error:
-        raise ImportFault(file, error.lineno, f"is no JSON: {error.msg} in column {error.colno}") from error
+        raise ImportFault(file, error.lineno, broken(error)) from error
 
 
 def read_lines(file: Path) -> Iterator[Line | ImportFault]:
-    """The objects of a JSONL file, one at a time; empty lines are skipped.
+    """The objects of a JSONL file, one at a time; empty lines are skipped, a file without any other is a fault.
 
     Raises:
-        ImportFault: the file cannot be read.
+        ImportFault: the file cannot be read, or holds no text.
     """
     try:
         with file.open("rb") as lines:
-            yield from parse_lines(file, lines)
+            head = lines.peek(HEAD)[:HEAD]
+            if b"\0" in head:
+                raise ImportFault(file, None, f"is no UTF-8 text: it begins {head[:8]!r}; give JSONL saved as UTF-8")
+            yield from _never_none(file, parse_lines(file, lines))
     except OSError as error:
         raise ImportFault(file, None, f"cannot be read: {error.strerror}") from error
 
 
+def _never_none(file: Path, lines: Iterator[Line | ImportFault]) -> Iterator[Line | ImportFault]:
+    first = next(lines, None)
+    yield ImportFault(file, None, "is empty; give a file with a JSON object a line") if first is None else first
+    yield from lines
+
+
+def broken(error: orjson.JSONDecodeError) -> str:
+    """Why a text is no JSON, as a reader of the file would say it."""
+    if error.msg.startswith("str is not valid UTF-8"):
+        return "is no UTF-8 text; save it as UTF-8"
+    return f"is no JSON: {error.msg} in column {error.colno}"
+
+
 def parse_lines(name: Path | str, lines: Iterable[bytes]) -> Iterator[Line | ImportFault]:
     """The same of lines that are read already, e.g. standard input; `name` stands in the faults."""
-    for number, raw in enumerate(lines, start=1):
+    for number, given in enumerate(lines, start=1):
+        raw = given.removeprefix(BOM_UTF8) if number == 1 else given
         if raw.strip():
             yield _line(name, number, raw)
 
@@ -94,7 +115,7 @@ def _line(file: Path | str, number: int, raw: bytes) -> Line | ImportFault:
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        return ImportFault(file, number, f"is no JSON: {error.msg} in column {error.colno}")
+        return ImportFault(file, number, broken(error))
     if not isinstance(value, dict):
         return ImportFault(file, number, f"holds {type(value).__name__}, not an object: {raw[:60]!r}")
     return Line(number, value)

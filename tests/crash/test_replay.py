@@ -70,7 +70,8 @@ def resend(place: Place, topic: str) -> int:
     return len(again)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_repaired_event_lands_once_whatever_is_killed(place: Place, dlq: Dlq, tmp_path: Path) -> None:
     """Worker and sink die around two replays and a raced third; conversation, score and examples are there once."""
     broken = codec.encode(turn(0))[:40]
@@ -94,6 +95,7 @@ def test_a_repaired_event_lands_once_whatever_is_killed(place: Place, dlq: Dlq, 
         eventually(lambda: place.count(f"conversation_events WHERE _offset >= {len(events)}") == 1, WITHIN_S, "events")
         write(place.bootstrap_servers, place.prefix + EVENTS, [(b"contact-1", codec.encode(_after()))])
         eventually(lambda: place.count("newest_conversations WHERE revision = 2") == 1, WITHIN_S, "the last event")
+        eventually(lambda: place.count("scores") == 2, WITHIN_S, "its score")
     (first, second) = place.rows("SELECT * FROM {db}.conversations ORDER BY revision")
     assert (first["src_offset"], first["attempt"], first["revision"]) == (letter["offset"], 1, 1)
     assert [m["content"] for m in json.loads(first["messages"])] == [
@@ -101,7 +103,6 @@ def test_a_repaired_event_lands_once_whatever_is_killed(place: Place, dlq: Dlq, 
         "It left our house today.",
     ]
     assert (second["attempt"], second["src_offset"] > letter["offset"]) == (0, True)
-    assert place.count("scores") == 2
     (found,) = place.rows("SELECT count() AS n, uniqExact(src_offset, src_index) AS places FROM {db}.examples")
     assert found["n"] == found["places"]
     assert place.count("dead_letters") == 1
@@ -112,7 +113,8 @@ def _after() -> ConversationEvent:
     return ConversationEvent("e9", "contact-1", "outcome", 3, outcome=Outcome(success=True))
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_letters_of_every_stage_are_replayed(place: Place, dlq: Dlq, tmp_path: Path) -> None:
     """Distill's and the sink's letters land once after repair; what is sent back unrepaired is the next attempt."""
     root = Provenance("root", EVENTS, 0, 17)
