@@ -158,17 +158,7 @@ def test_publish_names_what_is_broken(  # noqa: PLR0917 - fixtures
     assert "Traceback" not in error
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["up"],
-        ["worker"],
-        ["sink"],
-        ["label", "import", "span.jsonl"],
-        ["train", "--task", "intent", "--data", "two.jsonl"],
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("command", ["up", "worker", "label import span.jsonl", "train --task intent --data two.jsonl"])
 def test_a_folder_that_cannot_be_written_is_named(
     command: str,
     at: Callable[[str], str],
