@@ -5,7 +5,16 @@ from __future__ import annotations
 import runpy
 import sys
 
-MODULES = ("bench.steps", "bench.distill", "bench.sink", "bench.clickhouse_http", "bench.transit", "bench.freshness")
+MODULES = (
+    "bench.steps",
+    "bench.distill",
+    "bench.sink",
+    "bench.clickhouse_http",
+    "bench.transit",
+    "bench.freshness",
+    "bench.recovery",
+    "bench.linear",
+)
 
 
 def main() -> None:

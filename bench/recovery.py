@@ -24,6 +24,7 @@ from bench.kafka import Meter
 from still.capture import open_publisher
 from still.commands.up import start_processes
 from still.embedded.stack import Broker, Ports, embedded_stack, read_children
+from still.front import configure_logs
 from still.settings import Settings, load
 
 BROKERS: tuple[Broker, ...] = ("apache", "memory")
@@ -39,6 +40,8 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("brokers", nargs="*", default=BROKERS)
     arguments = parser.parse_args()
+    os.environ["STILL_LOG_LEVEL"] = "CRITICAL"  # the supervisor tells of every kill at length
+    configure_logs()
     figures = {}
     for broker in arguments.brokers:
         seconds = recoveries(broker, arguments.kills)

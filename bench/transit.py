@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -125,7 +125,7 @@ def events(count: int) -> Iterator[tuple[bytes, bytes]]:
         yield key.encode(), orjson.dumps(event)
 
 
-def records(count: int) -> Iterator[tuple[bytes, bytes]]:
+def avro_events(count: int) -> Iterator[tuple[bytes, bytes]]:
     """The same events as our own Avro records: turns of a chat."""
     for key, value in events(count):
         raw = orjson.loads(value)
@@ -137,10 +137,15 @@ def records(count: int) -> Iterator[tuple[bytes, bytes]]:
 def fill(servers: str, peer: Peer, count: int) -> None:
     """The peer's source topic with its events."""
     make_topic(servers, peer.source, PARTITIONS)
+    write(servers, peer.source, (events if peer.form == "json" else avro_events)(count))
+
+
+def write(servers: str, topic: str, records: Iterable[tuple[bytes, bytes]]) -> None:
+    """Append keys and values, all confirmed on return."""
     producer = Producer(ProduceSettings(servers))
     batch = producer.batch()
-    for key, value in (events if peer.form == "json" else records)(count):
-        batch.send(peer.source, key, value)
+    for key, value in records:
+        batch.send(topic, key, value)
     batch.confirm().result()
     producer.close()
 

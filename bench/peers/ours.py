@@ -60,7 +60,7 @@ def run(work: Job, stage: Callable[[Log, str, str], Stage]) -> None:
         work.bootstrap_servers,
         RedactSettings(b"a key of benchmarks, 32 bytes..."),
         group=work.target,
-        instance_id="transit",
+        instance_id=Path(work.folder).name,
         folder=Path(work.folder),
     )
     made = stage(log, work.source, work.target)
