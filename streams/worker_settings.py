@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from schemas.ceiling import Limits
 from streams.settings import AssembleSettings, DistillSettings, RedactSettings
+from streams.tls import context_of
 
 StageName = Literal["assemble", "distill"]
 STAGES: tuple[StageName, ...] = get_args(StageName)
@@ -44,6 +45,7 @@ class WorkerSettings:
     kafka_options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
+        context_of(self.kafka_options)
         if not self.stages:
             raise ValueError(f"no stages; name some of {', '.join(STAGES)}")
         for stage in self.stages:
