@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from streams.messages import folded
+
 
 def _any(phrases: str) -> re.Pattern[str]:
     """One pattern for phrases, one a line."""
@@ -28,15 +30,7 @@ class Phrases:
 
     def are_in(self, text: str) -> bool:
         """Whether a text says any of them."""
-        return any(map(_folded(text).__contains__, self._stems)) and self.pattern.search(text) is not None
-
-
-def _folded(text: str) -> str:
-    """Lower case; the letters that a pattern takes for an i or s where case does not count are an i or s here too."""
-    lowered = text.lower()
-    if lowered.isascii():
-        return lowered
-    return lowered.replace("i\u0307", "i").replace("\u0131", "i").replace("\u017f", "s")
+        return any(map(folded(text).__contains__, self._stems)) and self.pattern.search(text) is not None
 
 
 FRUSTRATION = Phrases(

@@ -26,6 +26,17 @@ def count_words(text: str) -> int:
     return len(text.split())
 
 
+def folded(text: str) -> str:
+    """Lower case; letters that a pattern takes for an i or s where case does not count are an i or s here too.
+
+    So words in ASCII that any pattern finds in a text, whatever their case, stand in its folded form as they are.
+    """
+    lowered = text.lower()
+    if lowered.isascii():
+        return lowered
+    return lowered.replace("i\u0307", "i").replace("\u0131", "i").replace("\u017f", "s")
+
+
 def is_text_part(part: Any) -> bool:
     """Whether this part of a message's content is text."""
     return isinstance(part, dict) and isinstance(part.get("text"), str)

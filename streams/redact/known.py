@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from streams.dates import dates_in
+from streams.messages import folded
 from streams.redact.patterns import NOT_NAMES, Found, Kind
 
 _KEYS: dict[Kind, str] = {
@@ -94,17 +95,28 @@ class Known:
                 spellings[pattern] = None
         self._kinds = kinds
         self._births = {date[:3] for text, kind in kinds.items() if kind == "birth_date" for date in dates_in(text)}
-        ordered = sorted(spellings, key=len, reverse=True)
-        self._pattern = re.compile(rf"(?<![\w@])(?:{'|'.join(ordered)})(?![\w@])") if ordered else None
+        self._spellings = sorted(spellings, key=len, reverse=True)
+        self._are_plain = all(map(str.isascii, kinds))
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        """Made when a text says one of the values: that takes longer than all else, and many texts say none."""
+        return re.compile(rf"(?<![\w@])(?:{'|'.join(self._spellings)})(?![\w@])")
+
+    def _may_stand_in(self, text: str) -> bool:
+        return any(map(folded(text).__contains__, self._kinds)) if self._are_plain else True
 
     def find(self, text: str) -> list[Found]:
         """Where the values stand in a text."""
-        if self._pattern is None:
+        if not self._kinds:
             return []
-        found = [Found(*match.span(), self._kinds[match[0].casefold()]) for match in self._pattern.finditer(text)]
+        found = self._named(text) if self._may_stand_in(text) else []
         if self._births:
             found += [Found(d.start, d.end, "birth_date") for d in dates_in(text) if d[:3] in self._births]
         return found
+
+    def _named(self, text: str) -> list[Found]:
+        return [Found(*match.span(), self._kinds[match[0].casefold()]) for match in self._pattern.finditer(text)]
 
 
 def _spellings(value: str, kind: Kind) -> Iterator[tuple[str, str]]:
