@@ -91,7 +91,7 @@ class Known:
         for value, kind in values:
             text = value.strip()
             for spelling, pattern in _spellings(text, kind):
-                kinds.setdefault(spelling, kind)
+                kinds.setdefault(_key(spelling), kind)
                 spellings[pattern] = None
         self._kinds = kinds
         self._births = {date[:3] for text, kind in kinds.items() if kind == "birth_date" for date in dates_in(text)}
@@ -116,7 +116,12 @@ class Known:
         return found
 
     def _named(self, text: str) -> list[Found]:
-        return [Found(*match.span(), self._kinds[match[0].casefold()]) for match in self._pattern.finditer(text)]
+        return [Found(*match.span(), self._kinds[_key(match[0])]) for match in self._pattern.finditer(text)]
+
+
+def _key(spelling: str) -> str:
+    """One for all that a pattern takes for one another: a dotless i and an i too, which folding case keeps apart."""
+    return folded(spelling.casefold())
 
 
 def _spellings(value: str, kind: Kind) -> Iterator[tuple[str, str]]:
