@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import structlog
 from confluent_kafka import KafkaException
 
-from streams.errors import BrokerUnavailable, ProduceError
+from streams.errors import BrokerUnavailable, DeliveryFailed, ProduceError
 from streams.metrics import Metrics
 from streams.produce import ProduceSettings, kafka_producer, refusal
 
@@ -95,12 +95,22 @@ class Delivery:
 
     def _flush(self, batch: Sequence[Outgoing], deadline: float) -> None:
         wait_s = FIRST_WAIT_S
-        while left := self._kafka.flush(min(wait_s, max(0.0, deadline - time.monotonic()))):
+        while left := self._flushed(batch, min(wait_s, max(0.0, deadline - time.monotonic()))):
             self._check(batch, deadline)
             log.warning("produce_waits", topic=batch[0].topic, records=left, reason=self._last_error)
             self._metrics.add("produce_waits", 1, topic=batch[0].topic)
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
         self._check(batch, None)
+
+    def _flushed(self, batch: Sequence[Outgoing], wait_s: float) -> int:
+        """How many records are unconfirmed after the time."""
+        try:
+            left: int = self._kafka.flush(wait_s)
+        except (KafkaException, SystemError) as error:
+            # A refused message is fatal to a producer without gaps, and the client breaks off its own call for it.
+            why = self._last_error or str(error)
+            raise self._failure or DeliveryFailed(f"topic {batch[-1].topic} refused a message: {why}") from error
+        return left
 
     def _check(self, batch: Sequence[Outgoing], deadline: float | None) -> None:
         if self._failure is not None:
@@ -113,6 +123,7 @@ class Delivery:
             )
 
     def _failed(self, error: Any, message: Any) -> None:
+        self._last_error = error.str()
         self._failure = self._failure or refusal(error, message.topic())
 
     def _note(self, error: Any) -> None:
