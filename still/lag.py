@@ -15,7 +15,11 @@ from typing import Any
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from sinks.settings import GROUP as SINK
+from sinks.tables import by_topic
 from still.errors import UserError
+from still.settings import Settings
+from streams.worker_settings import GROUP as WORKER
 
 TIMEOUT_S = 5.0
 
@@ -47,6 +51,13 @@ class Look:
     cluster: str
     ends: Ends
     at_s: float
+
+
+def groups(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """The consumer groups of worker and sink, and the topics that each of them reads; all with their prefix."""
+    prefix = settings.topic_prefix
+    read = {WORKER: ("conversation.events", "conversations"), SINK: tuple(by_topic())}
+    return {prefix + group: tuple(prefix + topic for topic in topics) for group, topics in read.items()}
 
 
 def look(bootstrap_servers: str, topics: Collection[str], kafka: Mapping[str, str] | None = None) -> Look:

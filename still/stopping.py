@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 from typing import TypeVar
@@ -19,12 +19,11 @@ import structlog
 from schemas import codec
 from schemas.records import AssemblyState
 from sinks.settings import GROUP as SINK
-from sinks.tables import by_topic
 from still import kafka, landed
 from still.embedded.stack import Broker, EmbeddedStack
 from still.embedded.supervisor import ChildState
 from still.errors import UserError
-from still.lag import Lag, lags
+from still.lag import Lag, groups, lags
 from still.security import kafka_options
 from still.settings import Settings
 from streams.assemble import TOPIC as EVENTS
@@ -119,15 +118,11 @@ def drain(look: Callable[[], Sequence[Lag]], patience: Patience, tell: Callable[
     return False
 
 
-def reading(settings: Settings, running: Sequence[str]) -> Callable[[], list[Lag]]:
+def reading(settings: Settings, running: Collection[str]) -> Callable[[], list[Lag]]:
     """A look at what worker and sink, as far as they run, have still to read."""
-    prefix = settings.topic_prefix
-    groups = {
-        prefix + group: tuple(prefix + topic for topic in topics)
-        for process, group, topics in (("worker", WORKER, (EVENTS, "conversations")), ("sink", SINK, tuple(by_topic())))
-        if process in running
-    }
-    return lambda: lags(settings.bootstrap_servers, groups, kafka_options(settings))
+    processes = {settings.topic_prefix + WORKER: "worker", settings.topic_prefix + SINK: "sink"}
+    read = {group: topics for group, topics in groups(settings).items() if processes[group] in running}
+    return lambda: lags(settings.bootstrap_servers, read, kafka_options(settings))
 
 
 def open_contacts(settings: Settings, cluster: str) -> list[AssemblyState]:

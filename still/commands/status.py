@@ -1,9 +1,12 @@
-"""`still status`: what runs, how far behind it is, what it holds."""
+"""`still status`: what runs, how far behind it is, how fresh what landed is, what was refused."""
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
@@ -12,21 +15,16 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
-from schemas import catalog
-from sinks.clickhouse.client import Client
-from sinks.errors import SinkError
-from sinks.settings import GROUP as SINK
-from sinks.tables import by_topic
-from still import wiring
+from still import landed
 from still.embedded.errors import StackNotRunningError
 from still.embedded.stack import read_children
 from still.errors import UserError
-from still.lag import lags
+from still.lag import groups, lags
+from still.output import console
 from still.security import kafka_options
 from still.settings import Settings, load
-from streams.worker_settings import GROUP as WORKER
 
-_WORKER_TOPICS = ("conversation.events", "conversations")
+_EVERY_S = 1.0
 
 
 def register(app: typer.Typer) -> None:
@@ -35,33 +33,47 @@ def register(app: typer.Typer) -> None:
 
 
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object; with --follow a line a look")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Again every second, until Ctrl-C")] = False,
 ) -> None:
-    """Show processes, lag and rows."""
+    """Show processes with their restarts, lag, rows, freshness, and dead letters by reason."""
     settings = load()
-    if as_json:
-        print(orjson.dumps(collect(settings), option=orjson.OPT_INDENT_2).decode())
-    elif follow:
-        _follow(settings)
-    else:
-        Console().print(_render(collect(settings)))
+    if not follow:
+        found = collect(settings)
+        if as_json:
+            print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+        else:
+            console().print(render(found))
+        return
+    try:
+        (_follow_json if as_json else _follow)(settings)
+    except KeyboardInterrupt:
+        return
 
 
 def collect(settings: Settings) -> dict[str, Any]:
-    """Processes, lags and rows; what cannot be known is null with the reason beside it."""
+    """One look; what cannot be known is null.
+
+    Raises:
+        UserError: the broker or ClickHouse does not answer.
+    """
+    with landed.asking(settings) as client:
+        rows, fresh = landed.rows(client), landed.freshness(client)
+        letters = landed.dead_letters(client)
     return {
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "processes": _processes(settings),
         "lag": [asdict(lag) for lag in lags(settings.bootstrap_servers, groups(settings), kafka_options(settings))],
-        "rows": _rows(settings),
+        "rows": rows,
+        "freshness": fresh,
+        "dead_letters": letters,
     }
 
 
-def groups(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """The consumer groups of ours, and the topics that each of them reads."""
-    prefix = settings.topic_prefix
-    landed = tuple(prefix + name for name in catalog.topics() if name in by_topic())
-    return {prefix + WORKER: tuple(prefix + name for name in _WORKER_TOPICS), prefix + SINK: landed}
+def render(found: dict[str, Any]) -> Group:
+    """A look for people."""
+    parts = [] if found["processes"] is None else [_processes_table(found["processes"])]
+    return Group(*parts, _lag_table(found["lag"]), _rows_table(found), *_letters_table(found["dead_letters"]))
 
 
 def _processes(settings: Settings) -> dict[str, Any] | None:
@@ -71,44 +83,63 @@ def _processes(settings: Settings) -> dict[str, Any] | None:
         return None  # a cluster's processes are watched by its own supervisor
 
 
-def _rows(settings: Settings) -> dict[str, int | None]:
-    try:
-        client = wiring.clickhouse(settings)
-        return {table.name: _count(client, table.name) for table in by_topic().values()}
-    except SinkError as error:
-        raise UserError(str(error)) from None
+def _processes_table(processes: dict[str, Any]) -> Table:
+    table = Table("process", "state", "pid", "restarts", box=None)
+    for name, child in processes.items():
+        table.add_row(name, str(child["state"]), _count(child["pid"]), str(child["restarts"]))
+    return table
 
 
-def _count(client: Client, table: str) -> int | None:
-    found = client.rows(f"SELECT count() AS n FROM {client.database}.{table}")  # noqa: S608 - names of ours
-    return int(found[0]["n"])
+def _lag_table(lag: list[dict[str, Any]]) -> Table:
+    table = Table("group", "topic", "records", "behind", box=None)
+    for one in lag:
+        table.add_row(one["group"], one["topic"], _count(one["end"]), _count(one["behind"]))
+    return table
 
 
-def _render(found: dict[str, Any]) -> Group:
-    parts = []
-    if found["processes"] is not None:
-        processes = Table("process", "state", "pid", "restarts", box=None)
-        for name, child in found["processes"].items():
-            processes.add_row(name, str(child["state"]), _shown(child["pid"]), str(child["restarts"]))
-        parts.append(processes)
-    behind = Table("group", "topic", "records", "behind", box=None)
-    for lag in found["lag"]:
-        behind.add_row(lag["group"], lag["topic"], f"{lag['end']:,}", _shown(lag["behind"]))
-    rows = Table("table", "rows", box=None)
-    for name, count in found["rows"].items():
-        rows.add_row(name, _shown(count))
-    return Group(*parts, behind, rows)
+def _rows_table(found: dict[str, Any]) -> Table:
+    lately = f"last {landed.RECENT_MINUTES} min"
+    table = Table("table", "rows", lately, "log to row, median", "99 %", box=None)
+    for name, rows in found["rows"].items():
+        fresh = found["freshness"][name]
+        table.add_row(name, _count(rows), _count(fresh["rows"]), _seconds(fresh["median_s"]), _seconds(fresh["p99_s"]))
+    return table
 
 
-def _shown(value: int | None) -> str:
+def _letters_table(letters: list[dict[str, Any]]) -> Iterator[Table]:
+    if letters:
+        table = Table("dead letters of", "reason", "records", box=None)
+        for letter in letters:
+            table.add_row(letter["stage"], letter["reason"], _count(letter["records"]))
+        yield table
+
+
+def _count(value: int | None) -> str:
     return "unknown" if value is None else f"{value:,}"
 
 
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f} s"
+
+
+def _follow_json(settings: Settings) -> None:
+    for found in _looks(settings):
+        sys.stdout.write(orjson.dumps(found).decode() + "\n")
+        sys.stdout.flush()
+
+
 def _follow(settings: Settings) -> None:
-    try:
-        with Live(_render(collect(settings)), refresh_per_second=4) as live:
-            while True:
-                time.sleep(1)
-                live.update(_render(collect(settings)))
-    except KeyboardInterrupt:
-        return
+    with Live(console=Console(), auto_refresh=False) as live:
+        for found in _looks(settings):
+            live.update(found["error"] if "error" in found else render(found), refresh=True)
+
+
+def _looks(settings: Settings) -> Iterator[dict[str, Any]]:
+    """A look every second; while broker or ClickHouse is away, the reason instead: following goes on."""
+    while True:
+        began = time.monotonic()
+        try:
+            yield collect(settings)
+        except UserError as error:
+            yield {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "error": str(error)}
+        time.sleep(max(0.0, _EVERY_S - (time.monotonic() - began)))

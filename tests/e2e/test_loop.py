@@ -1,19 +1,23 @@
 """The loop through its real processes: broker, worker, sink and ClickHouse as children, as `still up` starts them."""
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import orjson
 import pytest
+from confluent_kafka import Producer
 
 from still import wiring
-from still.commands.status import groups
 from still.commands.up import start_processes
 from still.demo import traffic
 from still.embedded.stack import Ports, embedded_stack, read_children
-from still.lag import lags
+from still.lag import groups, lags
 from still.settings import Settings, load
 
 CONTACTS = 40
@@ -95,6 +99,51 @@ def test_process_tells_its_health(settings: Settings, name: str, counted: str) -
     fresh = _named(figures, f"still_{name}_freshness_seconds")
     assert fresh
     assert all(0 <= value < 120 for value in fresh)
+
+
+def _status(settings: Settings, *options: str) -> subprocess.Popen[str]:
+    argv = [sys.executable, "-m", "still", "status", "--json", *options]
+    here = {**os.environ, "STILL_FOLDER": str(settings.folder)}
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=here)
+
+
+@pytest.mark.timeout(300)
+def test_status_tells_all_of_it(settings: Settings) -> None:
+    """Restarts, lag, rows, freshness of what landed lately, and dead letters by stage and reason, as one object."""
+    _published(settings)
+    producer = Producer({"bootstrap.servers": settings.bootstrap_servers})
+    producer.produce("conversation.events", b"no event", key="junk")
+    assert producer.flush(60) == 0
+    client, deadline = wiring.clickhouse(settings), time.monotonic() + 120
+    while not client.rows("SELECT 1 FROM stillstream.dead_letters LIMIT 1"):
+        assert time.monotonic() < deadline, "the dead letter did not land"
+        time.sleep(0.2)
+    _settled(settings)
+    with _status(settings) as process:
+        found = orjson.loads(process.communicate(timeout=120)[0])
+    assert process.returncode == 0
+    assert {name: child["restarts"] for name, child in found["processes"].items()} == {
+        "broker": 0, "clickhouse": 0, "sink": 0, "worker": 0,
+    }  # fmt: skip
+    assert {lag["behind"] for lag in found["lag"] if lag["end"]} == {0}
+    assert found["rows"]["conversations"] >= CONTACTS
+    fresh = found["freshness"]["conversations"]
+    assert fresh["rows"] >= CONTACTS
+    assert 0 <= fresh["median_s"] <= fresh["p99_s"] < 300
+    assert found["freshness"]["model_events"] == {"rows": 0, "median_s": None, "p99_s": None, "newest_at": None}
+    assert {(letter["stage"], letter["reason"]) for letter in found["dead_letters"]} == {("assemble", "undecodable")}
+
+
+@pytest.mark.timeout(300)
+def test_status_follows_until_it_is_stopped(settings: Settings) -> None:
+    """A line of JSON for each look, each later than the one before; Ctrl-C ends it with status 0."""
+    with _status(settings, "--follow") as process:
+        assert process.stdout is not None
+        looks = [orjson.loads(process.stdout.readline()) for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    assert looks[0]["at"] < looks[1]["at"] < looks[2]["at"]
+    assert all(look["rows"] for look in looks)
 
 
 def test_processes_find_each_other(settings: Settings, tmp_path: Path) -> None:
