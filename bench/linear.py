@@ -25,11 +25,10 @@ from confluent_kafka.admin import AdminClient
 from bench.kafka import QUIET, Meter, apache, make_topic
 from bench.transit import PARTITIONS, Peer, cpu_seconds, events, write
 from still.capture import open_publisher
-from still.commands.status import groups
 from still.commands.up import start_processes
 from still.embedded.stack import Ports, embedded_stack, read_children
 from still.front import configure_logs
-from still.lag import lags
+from still.lag import groups, lags
 from still.settings import Settings, load
 from streams.bulk import publish_each
 from streams.simulate.settings import SimulateSettings
