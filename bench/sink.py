@@ -93,11 +93,11 @@ def _run(store: ClickHouseStore, leases: dict[Partition, str], records: list[Arr
     started, cpu = time.perf_counter(), time.process_time()
     batch, deduplicator = Batch(TABLE), Deduplicator()
     for at in range(0, len(records), READ):
-        new = [record for record in records[at : at + READ] if not deduplicator.is_landed(record.offset)]
-        for record, row in zip(new, DECODE(new), strict=True):
-            if isinstance(row, Row) and not deduplicator.is_repeated(row):
-                batch.add(record, row)
+        read = records[at : at + READ]
+        for record, row in zip(read, DECODE(read), strict=True):
             batch.cover(record)
+            if not deduplicator.is_landed(record.offset) and isinstance(row, Row) and not deduplicator.is_repeated(row):
+                batch.add(record, row)
     decoded = time.process_time()
     block = block_of(TABLE, batch.rows, leases, time.time_ns() // 1000)
     store.insert(block)

@@ -194,16 +194,20 @@ class Session:
         return batch
 
     def _fill(self, batch: Batch, records: Sequence[Arrived]) -> None:
-        """Decode what has not landed, many at once, and note how far the batch gets with it."""
+        """Decode what has not landed, many at once, then judge all in their order; note how far the batch gets."""
         held = self._held
-        new = [record for record in records if not held[record.partition].deduplicator.is_landed(record.offset)]
-        for record, row in zip(new, self._decode[batch.table.topic](new), strict=True):
+        new = [record for record in records if not held[record.partition].deduplicator.knows(record.offset)]
+        rows = dict(zip(((r.partition, r.offset) for r in new), self._decode[batch.table.topic](new), strict=True))
+        for record in records:
+            deduplicator = held[record.partition].deduplicator
+            batch.cover(record)
+            if deduplicator.is_landed(record.offset):
+                continue
+            row = rows[record.partition, record.offset]
             if isinstance(row, Refused):
                 batch.refuse(record, row)
-            elif not held[record.partition].deduplicator.is_repeated(row):
+            elif not deduplicator.is_repeated(row):
                 batch.add(record, row)
-        for record in records:
-            batch.cover(record)
         for partition in {record.partition for record in records}:
             batch.mark(partition, held[partition].deduplicator.moved())
 

@@ -27,6 +27,10 @@ class Deduplicator:
         """Start where the store says it is."""
         return cls(landed.last, dict(landed.present), dict(landed.marks))
 
+    def knows(self, offset: int) -> bool:
+        """Whether the table has this offset, without passing it."""
+        return offset <= self.last or offset in self.present
+
     def is_landed(self, offset: int) -> bool:
         """Whether this offset is in the table; offsets must be asked in rising order.
 

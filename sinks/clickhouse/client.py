@@ -144,8 +144,14 @@ class Client:
         settings = {"async_insert": 0, "max_insert_threads": 1, "optimize_on_insert": 0}
         deduplicate = {"insert_deduplicate": 1, "insert_deduplication_token": token} if token else {}
         try:
-            # The statement and its table stand at the head of the encoded bytes.
-            self._driver.raw_insert("", insert_block=encoded, settings=settings | deduplicate, compression=COMPRESSION)
+            # The statement and its table stand at the head of the encoded bytes. Plain bytes the driver sends once more
+            # by itself when an answer is lost; a view of them it does not: the caller finds out whether to send again.
+            self._driver.raw_insert(
+                "",
+                insert_block=memoryview(encoded),  # type: ignore[arg-type]
+                settings=settings | deduplicate,
+                compression=COMPRESSION,
+            )
         except exceptions.Error as error:
             raise _sorted(error, refused=Rejected, table=table) from error
 
@@ -160,7 +166,9 @@ class Client:
         self._driver.close()
 
 
-def connect(url: str, database: str, *, login: Login | None = None, wait_s: float = 0.0) -> Client:
+def connect(
+    url: str, database: str, *, login: Login | None = None, wait_s: float = 0.0, answer_s: float = ANSWER_S
+) -> Client:
     """A client of the ClickHouse at `url` (http:// or https://); `database` need not exist yet.
 
     Raises:
@@ -174,7 +182,7 @@ def connect(url: str, database: str, *, login: Login | None = None, wait_s: floa
     deadline = time.monotonic() + wait_s
     while True:
         try:
-            return Client(_driver(url, login or Login()), database)
+            return Client(_driver(url, login or Login(), answer_s), database)
         except exceptions.Error as error:
             failed = _sorted(error, refused=Misconfigured)
             if not isinstance(failed, Temporary) or time.monotonic() >= deadline:
@@ -182,7 +190,7 @@ def connect(url: str, database: str, *, login: Login | None = None, wait_s: floa
             time.sleep(0.1)
 
 
-def _driver(url: str, login: Login) -> Driver:
+def _driver(url: str, login: Login, answer_s: float) -> Driver:
     return clickhouse_connect.get_client(
         dsn=url,
         # The driver takes no scheme from the address: https on any port but 8443 would send the password in plain text.
@@ -192,7 +200,7 @@ def _driver(url: str, login: Login) -> Driver:
         database="default",
         compress=COMPRESSION,
         connect_timeout=5,
-        send_receive_timeout=ANSWER_S,
+        send_receive_timeout=answer_s,
         # Sessions would make the threads wait for one another.
         autogenerate_session_id=False,
         client_name="stillstream",

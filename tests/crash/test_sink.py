@@ -4,53 +4,19 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
 from schemas.codec import encode
 from schemas.records import ConversationEvent
-from sinks.clickhouse.client import Client, connect
-from sinks.clickhouse.ddl import statements
-from sinks.clickhouse.settings import TableSettings
+from sinks.clickhouse.client import Client
 from still.embedded.stack import Stack
+from tests.crash.sinking import DEADLINE_S, PARTITIONS, sink
 from tests.sinks.made import example
 
-PARTITIONS = 3
 EXAMPLES = 9_000
 POISON_EVERY = 400
-DEADLINE_S = 90.0
-
-
-@pytest.fixture(name="client")
-def _client(stack: Stack, database: str, topic_prefix: str) -> Client:
-    """ClickHouse with fresh tables, and a broker with fresh topics."""
-    client = connect(stack.clickhouse_url, database)
-    for statement in statements(TableSettings(database=database)):
-        client.command(statement)
-    admin = AdminClient({"bootstrap.servers": stack.bootstrap_servers})
-    names = ("examples", "conversation.events", "dead.letters")
-    for made in admin.create_topics([NewTopic(topic_prefix + n, PARTITIONS, 1) for n in names]).values():
-        made.result()
-    return client
-
-
-@contextmanager
-def _sink(stack: Stack, topic_prefix: str, database: str) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "tests.crash.sink_process"]
-    where = [stack.bootstrap_servers, topic_prefix, stack.clickhouse_url, database]
-    with subprocess.Popen([*command, *where], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def _produce(stack: Stack, topic_prefix: str) -> int:
@@ -94,7 +60,7 @@ def test_kill_at_any_time_loses_and_doubles_nothing(
     expected = (EXAMPLES, EXAMPLES // 10, poison)
     deadline = time.monotonic() + DEADLINE_S
     while _counts(client) != expected and time.monotonic() < deadline:
-        with _sink(stack, topic_prefix, database) as process:
+        with sink(stack, topic_prefix, database) as process:
             longest = 1.2 + chance.random() * 2.0 if kills < 6 else 60.0
             end = time.monotonic() + longest
             while time.monotonic() < end and _counts(client) != expected and process.poll() is None:
@@ -114,7 +80,7 @@ def test_kill_at_any_time_loses_and_doubles_nothing(
 def test_a_clean_stop_lands_what_was_read(stack: Stack, topic_prefix: str, database: str, client: Client) -> None:
     """After SIGTERM the process ends by itself with status 0, and the ledger is as far as the table."""
     _produce(stack, topic_prefix)
-    with _sink(stack, topic_prefix, database) as process:
+    with sink(stack, topic_prefix, database) as process:
         deadline = time.monotonic() + DEADLINE_S
         while _counts(client)[0] == 0 and time.monotonic() < deadline:
             time.sleep(0.02)

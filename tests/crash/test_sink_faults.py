@@ -1,0 +1,132 @@
+"""Zombies, blocks that landed in part, a power cut: what the sink finds when it comes back, it completes exactly."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+
+from confluent_kafka import Producer
+
+from schemas.codec import encode
+from sinks.clickhouse.client import Client
+from sinks.clickhouse.store import ClickHouseStore
+from sinks.decode import decoders
+from sinks.tables import table
+from sinks.values import Partition, Row
+from sinks.write import block_of
+from still.embedded.stack import Stack
+from tests.crash.sinking import DEADLINE_S, PARTITIONS, sink
+from tests.sinks.made import arrived, example
+
+ROWS = 3_000
+MORE_ROWS = 12_000
+
+
+def _produce(stack: Stack, topic_prefix: str, numbers: range) -> None:
+    """Examples in order of their number, with stretches that a crashed worker had appended before."""
+    producer = Producer({"bootstrap.servers": stack.bootstrap_servers, "linger.ms": 20, "enable.idempotence": True})
+    for number in numbers:
+        repeated = range(max(numbers.start, number - 4 * PARTITIONS), number + 1, PARTITIONS)
+        for one in repeated if number % 311 == 0 else (number,):
+            value = encode(example(one, partition=one % PARTITIONS))
+            producer.produce(f"{topic_prefix}examples", value, partition=number % PARTITIONS)
+        producer.poll(0)
+    assert producer.flush(30) == 0
+
+
+def _numbers(client: Client) -> list[int]:
+    """The source offset of every row, in order, twice where a row is there twice."""
+    return list(client.columns(f"SELECT src_offset FROM {client.database}.examples ORDER BY src_offset").first)
+
+
+def _leases(client: Client) -> int:
+    return int(client.columns(f"SELECT uniqExact(lease) FROM {client.database}.sink_leases").first[0])
+
+
+def _wait_for(client: Client, rows: int) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while len(_numbers(client)) < rows and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def test_a_zombie_that_wakes_lands_nothing(stack: Stack, topic_prefix: str, database: str, client: Client) -> None:
+    """Test 6: a sink is stopped in the midst of its work, another takes over, the first wakes up: it is refused."""
+    _produce(stack, topic_prefix, range(MORE_ROWS))
+    with sink(stack, topic_prefix, database) as zombie:
+        _wait_for(client, 1)
+        zombie.send_signal(signal.SIGSTOP)
+        leases = _leases(client)
+        with sink(stack, topic_prefix, database) as heir:
+            deadline = time.monotonic() + DEADLINE_S
+            while _leases(client) == leases and time.monotonic() < deadline:
+                time.sleep(0.05)
+            _wait_for(client, MORE_ROWS)
+            heir.terminate()
+            assert heir.wait(20) == 0
+        assert _numbers(client) == list(range(MORE_ROWS))
+        # Nobody else is there to land these, so that only the fence can keep them out.
+        _produce(stack, topic_prefix, range(MORE_ROWS, MORE_ROWS + 300))
+        zombie.send_signal(signal.SIGCONT)
+        assert zombie.wait(60) != 0
+        assert _numbers(client) == list(range(MORE_ROWS))
+    with sink(stack, topic_prefix, database):
+        _wait_for(client, MORE_ROWS + 300)
+    assert _numbers(client) == list(range(MORE_ROWS + 300))
+
+
+def test_a_block_that_landed_in_part_is_completed(
+    stack: Stack, topic_prefix: str, database: str, client: Client
+) -> None:
+    """Test 3: some rows of a block are there, with higher marks than those that are not; the rest lands once."""
+    chance = random.Random(seed := random.randrange(10**6))
+    print(f"seed={seed}")
+    partition = Partition(stack.cluster_id, "examples", 0)
+    records = [arrived(example(number), number, partition) for number in range(400)]
+    producer = Producer({"bootstrap.servers": stack.bootstrap_servers})
+    for record in [*records, *records[100:300]]:
+        producer.produce(f"{topic_prefix}examples", record.value, partition=0)
+    assert producer.flush(30) == 0
+    store = ClickHouseStore(client)
+    rows = [(record, decoders(b"key")["examples"](record)) for record in records if chance.random() < 0.5]
+    left = [(record, row) for record, row in rows if isinstance(row, Row)]
+    store.insert(block_of(table("examples"), left, store.take_leases([partition]), 0))
+    with sink(stack, topic_prefix, database) as process:
+        _wait_for(client, len(records))
+        process.terminate()
+        assert process.wait(20) == 0
+    assert _numbers(client) == list(range(len(records)))
+
+
+def test_a_power_cut_is_refilled_from_the_ledger(
+    stack: Stack, topic_prefix: str, database: str, client: Client
+) -> None:
+    """Test 21: rows above an old ledger are gone although Kafka's committed offsets are at the end; they come back.
+
+    The model of a power cut: the ledger is as of some moment, and of what was written later any part may be missing.
+    """
+    chance = random.Random(seed := random.randrange(10**6))
+    print(f"seed={seed}")
+    _produce(stack, topic_prefix, range(ROWS))
+    half = ROWS // PARTITIONS // 2
+    with sink(stack, topic_prefix, database) as process:
+        _wait_for(client, ROWS)
+        process.terminate()
+        assert process.wait(20) == 0
+    marks, source_marks, table = (f"{database}.{name}" for name in ("sink_marks", "sink_source_marks", "examples"))
+    below = f"FROM {table} WHERE _offset <= {half}"
+    lost = f"_offset > {half} AND (_offset > {2 * half - 50} OR cityHash64(src_offset, {chance.randrange(10**6)}) % 2)"
+    sources = "_partition, src_cluster, src_topic, src_partition, max((src_offset, toInt64(src_index)))"
+    statements = (
+        f"ALTER TABLE {marks} DELETE WHERE topic = 'examples' SETTINGS mutations_sync = 1",
+        f"INSERT INTO {marks} SELECT _cluster, 'examples', _partition, max(_offset) {below} GROUP BY ALL",
+        f"ALTER TABLE {source_marks} DELETE WHERE topic = 'examples' SETTINGS mutations_sync = 1",
+        f"INSERT INTO {source_marks} SELECT 'examples', {sources} {below} GROUP BY ALL",
+        f"ALTER TABLE {table} DELETE WHERE {lost} SETTINGS mutations_sync = 1",
+    )
+    for statement in statements:
+        client.command(statement)
+    assert len(_numbers(client)) < ROWS
+    with sink(stack, topic_prefix, database):
+        _wait_for(client, ROWS)
+    assert _numbers(client) == list(range(ROWS))
