@@ -56,9 +56,9 @@ class Adapters:
 
     def _add(self, name: str, config: LoraConfig) -> list[Tensor]:
         if self._peft is None:
-            self._peft = PeftModel(self._base, config, adapter_name=name)
+            self._peft = PeftModel(self._base, config, adapter_name=name, autocast_adapter_dtype=False)
         else:
-            self._peft.add_adapter(name, config)
+            self._peft.add_adapter(name, config, autocast_adapter_dtype=False)
         self._peft.eval()
         self._peft.set_adapter(name)
         own = f".{name}."

@@ -1,7 +1,7 @@
 """The adapter folder: what is in it, written whole and read only after every digest has been checked.
 
 adapter_model.safetensors and adapter_config.json are plain PEFT; head.safetensors (classifiers) and still.json travel
-beside them; manifest.json lists the sha256 of each file, and its own sha256 is the digest of the adapter version.
+beside them. Sealing and verifying are `schemas.artifacts`' business; what fails there is an AdapterMismatch here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from schemas import artifacts
+from schemas.artifacts import Sealed, seal, verify
 from schemas.errors import DamagedArtifact
 from trainers.adapter import WEIGHTS
 from trainers.bases.load import Base
@@ -26,15 +26,6 @@ from trainers.tracks import Track, track_of
 
 HEAD = "head.safetensors"
 CARD = "still.json"
-
-
-@dataclass(frozen=True, slots=True)
-class AdapterFiles:
-    """A written adapter folder: digest of its manifest and size of all files in bytes."""
-
-    folder: Path
-    digest: str
-    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +41,7 @@ class Card:
     digest: str
 
 
-def save_adapter(base: Base, adapter: str, head: Head, track: Track, folder: Path) -> AdapterFiles:
+def save_adapter(base: Base, adapter: str, head: Head, track: Track, folder: Path) -> Sealed:
     """Writes the folder and seals it; the same weights give the same digest."""
     folder.mkdir(parents=True, exist_ok=True)
     base.adapters.save(adapter, folder, base.model_id, base.hub_revision)
@@ -69,20 +60,9 @@ def save_adapter(base: Base, adapter: str, head: Head, track: Track, folder: Pat
     return seal(folder)
 
 
-def seal(folder: Path) -> AdapterFiles:
-    """Writes manifest.json over every other file of the folder; call it again after adding a file (a model card)."""
-    sealed = artifacts.seal(folder)
-    return AdapterFiles(folder, sealed.sha256, sealed.bytes)
-
-
-def check(folder: Path) -> str:
-    """The folder's digest, after each listed file has been found whole.
-
-    Raises:
-        AdapterMismatch: a file is missing, changed, or not listed.
-    """
+def _verify(folder: Path) -> Sealed:
     try:
-        return artifacts.verify(folder).sha256
+        return verify(folder)
     except DamagedArtifact as error:
         raise AdapterMismatch(str(error)) from error
 
@@ -93,7 +73,7 @@ def read_card(folder: Path) -> Card:
     Raises:
         AdapterMismatch: damaged, or not one of ours.
     """
-    digest = check(folder)
+    digest = _verify(folder).sha256
     raw = _read_json(folder / CARD)
     try:
         return Card(
@@ -153,7 +133,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     Raises:
         AdapterMismatch: damaged.
     """
-    check(folder)
+    _verify(folder)
     try:
         weights: dict[str, Tensor] = load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:

@@ -135,16 +135,17 @@ def _lines(path: Path, track: Track) -> Iterator[Item | None]:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    yield _item_of_line(line, f"{path}:{number}", track, path.stem)
+                    yield _item_of_line(line, f"{path}:{number}", track, (path.stem, number))
     except OSError as error:
         raise InvalidItem(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _item_of_line(line: bytes, where: str, track: Track, default_set: str) -> Item | None:
+def _item_of_line(line: bytes, where: str, track: Track, line_of: tuple[str, int]) -> Item | None:
+    """`line_of` = file's name and line number: what a line without ids is named by, wherever the file lies."""
     raw = _object(line, where)
     if raw.get("task") not in TASKS:
         raise InvalidItem(f"{where}: task={raw.get('task')!r} is not one of {', '.join(TASKS)}")
-    if raw["task"] != track.task or raw.get("label_set", default_set) != track.label_set:
+    if raw["task"] != track.task or raw.get("label_set", line_of[0]) != track.label_set:
         return None
     if "target" not in raw:
         raise InvalidItem(f"{where}: target is missing; use null or [] for none")
@@ -152,10 +153,10 @@ def _item_of_line(line: bytes, where: str, track: Track, default_set: str) -> It
     target = raw["target"]
     check_target(track.task, target, content_of(messages[-1]), where)
     text = render(messages, track.turns)
-    conversation = raw.get("conversation_id") or stable_id(where, text)
+    conversation = raw.get("conversation_id") or stable_id(*line_of, text)
     label = "+".join(sorted(set(labels_of(track.task, target)))) or NONE if track.task != "response" else "text"
     return Item(
-        id=str(raw.get("id") or stable_id(track.task, where)),
+        id=str(raw.get("id") or stable_id(track.task, *line_of)),
         task=track.task,
         text=text,
         target=target,

@@ -9,22 +9,25 @@ from pathlib import Path
 from trainers.bases.load import Bases
 from trainers.items import Item
 from trainers.predict import AdapterPredictor, load_predictor
-from trainers.probe import train_probe
+from trainers.probe import INVERSE_PENALTY, SOFT_PENALTY, fit_heads, train_probe
 from trainers.protocols import Made, Progress
 from trainers.tracks import Track
 from trainers.train import save, train
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TrackLearner:
-    """Learns one track on the resident bases."""
+    """Learns one track on the resident bases; remembers the probe of the last items, which training fits too."""
 
     track: Track
     bases: Bases
+    _floor: tuple[tuple[str, ...], AdapterPredictor] | None = None
 
     def probe(self, items: Sequence[Item]) -> AdapterPredictor:
         """See `Learner.probe`."""
-        return train_probe(self.track, items, self.bases)
+        if self._floor is None or self._floor[0] != _ids(items):
+            self._floor = _ids(items), train_probe(self.track, items, self.bases)
+        return self._floor[1]
 
     def train(
         self,
@@ -36,7 +39,12 @@ class TrackLearner:
         progress: Progress,
     ) -> Made:
         """See `Learner.train`; the trained adapter leaves the base again."""
-        trained = train(self.track, items, development, bases=self.bases, warm=warm, progress=progress)
+        progress("probe", 0.0)
+        probe, start = fit_heads(self.track, items, self.bases, (INVERSE_PENALTY, SOFT_PENALTY))
+        self._floor = _ids(items), probe
+        trained = train(
+            self.track, items, development, bases=self.bases, warm=warm, start=start.head, progress=progress
+        )
         try:
             save(trained, folder)
         finally:
@@ -49,3 +57,7 @@ class TrackLearner:
     def load(self, folder: Path) -> AdapterPredictor:
         """See `Learner.load`."""
         return load_predictor(folder, self.bases)
+
+
+def _ids(items: Sequence[Item]) -> tuple[str, ...]:
+    return tuple(item.id for item in items)

@@ -17,17 +17,17 @@ import structlog
 import torch
 from torch import Tensor, nn
 
+from schemas.artifacts import Sealed
 from schemas.ids import stable_id
 from trainers import folder as adapter_folder
 from trainers.bases.load import Base, Bases
 from trainers.errors import NothingToLearn
 from trainers.evaluate import Evaluation, evaluate
-from trainers.folder import AdapterFiles
 from trainers.heads import Head
 from trainers.items import Item, choose
 from trainers.padding import Batch, Row, batches
 from trainers.predict import AdapterPredictor
-from trainers.probe import probe_head
+from trainers.probe import SOFT_PENALTY, fit_heads
 from trainers.tracks import Track
 
 log = structlog.get_logger(__name__)
@@ -81,12 +81,14 @@ def train(  # noqa: PLR0913 - what is trained, on what, from where, and who watc
     *,
     bases: Bases,
     warm: Path | None = None,
+    start: Head | None = None,
     seed: int | None = None,
     progress: Progress = silent,
 ) -> Trained:
     """Trains an adapter on items; the epoch that does best on development is kept.
 
-    `warm` starts from another adapter's folder instead of zero; `progress` gets (what, share done in [0, 1]).
+    `warm` starts from another adapter's folder instead of zero; `start` is a head fitted to these items (None: one is
+    fitted here); `progress` gets (what, share done in [0, 1]).
 
     Raises:
         NothingToLearn: no item, or nothing to tell apart.
@@ -97,7 +99,7 @@ def train(  # noqa: PLR0913 - what is trained, on what, from where, and who watc
     base = bases.of(track)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        head = probe_head(base, track, chosen)
+        head = start or fit_heads(track, items, bases, (SOFT_PENALTY,))[0].head
         watched = choose(development, DEVELOPMENT_ITEMS, seed)
         rows, watched_rows = head.rows(chosen, targets=True), head.rows(watched, targets=True)
         if not rows:
@@ -119,7 +121,7 @@ def train(  # noqa: PLR0913 - what is trained, on what, from where, and who watc
     return Trained(track, base, adapter, head, seed, epochs, len(rows), measured)
 
 
-def save(trained: Trained, folder: Path) -> AdapterFiles:
+def save(trained: Trained, folder: Path) -> Sealed:
     """Writes the adapter folder (see `trainers.folder`)."""
     return adapter_folder.save_adapter(trained.base, trained.adapter, trained.head, trained.track, folder)
 
@@ -140,8 +142,10 @@ class _Learner:
         self._base, self._track, self._head = predictor.base, predictor.track, predictor.head
         self._adapter = predictor.adapter or ""
         self._parameters = parameters
+        # bf16 keeps 8 bits of a weight, too few for Adam's small steps: they add up in fp32 masters.
+        self._masters = [parameter.detach().float().requires_grad_() for parameter in parameters]
         self._chance = random.Random(seed)
-        self._optimizer = torch.optim.AdamW(parameters, lr=self._track.learning_rate, weight_decay=WEIGHT_DECAY)
+        self._optimizer = torch.optim.AdamW(self._masters, lr=self._track.learning_rate, weight_decay=WEIGHT_DECAY)
         self._step = 0
 
     def learn(self, rows: list[Row], development: list[Row], progress: Progress) -> tuple[Epoch, ...]:
@@ -176,9 +180,12 @@ class _Learner:
             group["lr"] = self._track.learning_rate * factor
         loss = self._head.loss(model, batch)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self._parameters, CLIP)
+        for master, parameter in zip(self._masters, self._parameters, strict=True):
+            master.grad = None if parameter.grad is None else parameter.grad.float()
+            parameter.grad = None
+        nn.utils.clip_grad_norm_(self._masters, CLIP)
         self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
+        self._restore(self._masters)
         return float(loss.detach())
 
     def _development_loss(self, model: nn.Module, rows: list[Row]) -> float | None:

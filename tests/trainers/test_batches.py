@@ -5,7 +5,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.trainers.loop import items
+from tests.trainers.made import contacts
 from trainers.batches import MANIFEST, ROWS, Batch, Policy, read_batch, write_batch
 from trainers.compose import compose
 from trainers.errors import DamagedBatch
@@ -15,7 +15,7 @@ POLICY = Policy(task="intent", label_set="shop", max_items=100, replay_share=0.3
 
 
 def _batch(count: int = 20) -> Batch:
-    return compose(Pool(tuple(items(count)), (), (), (), "mark-1", {"after": None}), POLICY)
+    return compose(Pool(tuple(contacts(count)), (), (), (), "mark-1", {"after": None}), POLICY)
 
 
 def test_a_batch_comes_back_as_it_was(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.trainers.loop import item
+from tests.trainers.made import contact
 from trainers.gaps import LEAST_NEED, MOST_NEED, NO_NEEDS, find_gaps, label_of
 
 counts = st.integers(1, 200).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n)))
@@ -42,8 +42,8 @@ def test_an_unmeasured_bucket_follows_its_label() -> None:
             {"bucket": "intent/track/easy/en/production", "n": 80, "errors": 2},
         ]
     )
-    assert needs.of(item(1, "refund")) == needs.by_label["refund"] > 1
-    assert needs.of(item(1, "cancel")) == 1.0
+    assert needs.of(contact(1, "refund")) == needs.by_label["refund"] > 1
+    assert needs.of(contact(1, "cancel")) == 1.0
 
 
 def test_labels_may_hold_slashes() -> None:

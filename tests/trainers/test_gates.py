@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.trainers.tiny import INTENT, RESPONSE
+from tests.trainers.made import INTENT, RESPONSE
 from trainers.evaluate import Evaluation
 from trainers.gates import judge, mcnemar
 from trainers.metrics import Array, value_of

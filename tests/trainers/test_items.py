@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.trainers.tiny import ENTITIES, INTENT
+from tests.trainers.made import ENTITIES, INTENT
 from trainers.errors import InvalidItem
 from trainers.items import check_target, choose, items_of_file, labels_of, render, window
 

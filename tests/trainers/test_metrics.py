@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score
 
-from tests.trainers.tiny import item
+from tests.trainers.made import item
 from trainers.heads import Prediction
 from trainers.metrics import (
     MEASURES,

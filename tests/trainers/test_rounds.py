@@ -9,8 +9,8 @@ import pytest
 from schemas.adapters import fold
 from sinks.registry import open_registry
 from tests.adapters import FileAnnouncer
-from tests.trainers.loop import item, items
-from tests.trainers.small import TRACK, WordLearner
+from tests.trainers.made import LOOP, contact, contacts
+from tests.trainers.word_learner import WordLearner
 from trainers.batches import read_batch
 from trainers.errors import NothingToLearn
 from trainers.items import Item
@@ -22,7 +22,7 @@ from trainers.tracks import Track
 CLOCK = count(1_000)
 
 
-def _run(folder: Path, pool: Pool, learner: WordLearner | None = None, track: Track = TRACK) -> Report:
+def _run(folder: Path, pool: Pool, learner: WordLearner | None = None, track: Track = LOOP) -> Report:
     publisher = Publisher(open_registry(f"file://{folder}/registry"), FileAnnouncer(folder / "log"), folder / "work")
     settings = RunSettings(folder, lambda: next(CLOCK))
     return Run(track, pool, learner or WordLearner(track), publisher, settings, lambda _what, _share: None).rounds()
@@ -30,16 +30,16 @@ def _run(folder: Path, pool: Pool, learner: WordLearner | None = None, track: Tr
 
 def _confused(number: int, split: str) -> Item:
     """A customer whose words mislead: no batch can teach it away."""
-    return item(number, "track", split, text=f"money back please {split} {'x' * number}")  # type: ignore[arg-type]
+    return contact(number, "track", split, text=f"money back please {split} {'x' * number}")  # type: ignore[arg-type]
 
 
 def _pool(train: list[Item] | None = None, *, hard: int = 6, benchmark: int = 90) -> Pool:
-    development = [*items(60, "development"), *(_confused(n, "development") for n in range(100, 100 + hard))]
+    development = [*contacts(60, "development"), *(_confused(n, "development") for n in range(100, 100 + hard))]
     return Pool(
-        tuple(items(120) if train is None else train),
+        tuple(contacts(120) if train is None else train),
         (),
         tuple(development),
-        tuple(items(benchmark, "benchmark")),
+        tuple(contacts(benchmark, "benchmark")),
         "m1",
     )
 
@@ -67,7 +67,7 @@ def test_round_two_has_another_batch_chosen_by_development(tmp_path: Path) -> No
 
 def test_the_benchmark_never_steers(tmp_path: Path) -> None:
     """Whatever the benchmark holds, the batches of both rounds are the same."""
-    other = replace(_pool(), benchmark=tuple(item(n, "cancel", "benchmark") for n in range(500, 600)))
+    other = replace(_pool(), benchmark=tuple(contact(n, "cancel", "benchmark") for n in range(500, 600)))
     one, two = _run(tmp_path / "one", _pool()), _run(tmp_path / "two", other)
     assert [r.batch["sha256"] for r in one.rounds[:2]] == [r.batch["sha256"] for r in two.rounds[:2]]
 
@@ -111,8 +111,8 @@ def test_rounds_warm_start_and_every_third_does_not(tmp_path: Path) -> None:
 
 def test_an_empty_pool_says_what_is_missing(tmp_path: Path) -> None:
     """Nothing to train on is an error that counts the reasons; nothing is published."""
-    leaked = [item(1, "refund", text="money back"), item(2, "refund", text="MONEY back")]
-    pool = replace(_pool(leaked), benchmark=(item(3, "refund", "benchmark", text="money  back"),))
+    leaked = [contact(1, "refund", text="money back"), contact(2, "refund", text="MONEY back")]
+    pool = replace(_pool(leaked), benchmark=(contact(3, "refund", "benchmark", text="money  back"),))
     with pytest.raises(NothingToLearn, match="2 text_in_benchmark"):
         _run(tmp_path, pool)
     assert open_registry(f"file://{tmp_path}/registry").events() == []

@@ -11,8 +11,8 @@ from schemas.records import Example, Provenance
 from sinks.memory import MemoryExamples
 from sinks.registry import open_registry
 from tests.adapters import FileAnnouncer
-from tests.trainers.loop import items
-from tests.trainers.small import TRACK, WordLearner
+from tests.trainers.made import LOOP, contacts
+from tests.trainers.word_learner import WordLearner
 from trainers.errors import TrainerBusy
 from trainers.items import Item
 from trainers.lock import only_trainer
@@ -50,13 +50,13 @@ def _parts(folder: Path, store: MemoryExamples | None = None) -> _Parts:
     publisher = Publisher(open_registry(f"file://{folder}/registry"), FileAnnouncer(folder / "log"), folder / "work")
     stop, store = Event(), store or MemoryExamples()
     settings = RunSettings(folder, lambda: next(CLOCK), max_rounds=1)
-    service = TrainerService((TRACK,), store, publisher, WordLearner, settings, stop, lambda _what, _share: None)
+    service = TrainerService((LOOP,), store, publisher, WordLearner, settings, stop, lambda _what, _share: None)
     return _Parts(store, service, stop)
 
 
 def test_reasons_to_start() -> None:
     """Enough fresh examples, or any that are too old; never none."""
-    track = replace(TRACK, min_fresh=10, max_age_s=60)
+    track = replace(LOOP, min_fresh=10, max_age_s=60)
     assert reason_to_train(track, 9, 0, 59_000_000) is None
     assert "10 are enough" in (reason_to_train(track, 10, 0, 0) or "")
     assert "60 s ago" in (reason_to_train(track, 1, 0, 60_000_000) or "")
@@ -66,9 +66,9 @@ def test_reasons_to_start() -> None:
 def test_a_run_starts_when_enough_is_fresh_and_only_then(tmp_path: Path) -> None:
     """Too few: nothing; enough: one run; the same examples never start another, not even after a restart."""
     parts = _parts(tmp_path)
-    parts.land(items(9))
+    parts.land(contacts(9))
     assert parts.service.look() == []
-    parts.land([*items(50, first=100), *items(60, "benchmark"), *items(20, "development")])
+    parts.land([*contacts(50, first=100), *contacts(60, "benchmark"), *contacts(20, "development")])
     assert len(parts.service.look()) == 1
     assert parts.service.look() == []
     assert _parts(tmp_path, parts.store).service.look() == []
@@ -77,9 +77,9 @@ def test_a_run_starts_when_enough_is_fresh_and_only_then(tmp_path: Path) -> None
 def test_later_runs_replay_older_examples(tmp_path: Path) -> None:
     """The second run trains on what came since and on what was there before, and says how much of each."""
     parts = _parts(tmp_path)
-    parts.land([*items(60), *items(20, "development")])
+    parts.land([*contacts(60), *contacts(20, "development")])
     parts.service.look()
-    parts.land(items(30, first=500))
+    parts.land(contacts(30, first=500))
     [report] = parts.service.look()
     assert (report.rounds[0].batch["fresh"], report.rounds[0].batch["replay"]) == (30, 60)
 
@@ -87,24 +87,24 @@ def test_later_runs_replay_older_examples(tmp_path: Path) -> None:
 def test_one_run_at_a_time(tmp_path: Path) -> None:
     """While another process trains, the service postpones; a run asked for by hand says who is busy."""
     parts = _parts(tmp_path)
-    parts.land(items(60))
+    parts.land(contacts(60))
     with only_trainer(tmp_path):
         assert parts.service.look() == []
         with pytest.raises(TrainerBusy, match="trains below"):
-            parts.service.train(TRACK)
+            parts.service.train(LOOP)
     assert len(parts.service.look()) == 1
 
 
 def test_what_teaches_nothing_is_not_tried_again(tmp_path: Path) -> None:
     """When every fresh example is in the benchmark, the service waits for more instead of trying for ever."""
     parts = _parts(tmp_path)
-    leaked = [replace(item, customer=f"customer-train-{n}") for n, item in enumerate(items(60, "benchmark"))]
-    parts.land([*items(60), *leaked])
+    leaked = [replace(item, customer=f"customer-train-{n}") for n, item in enumerate(contacts(60, "benchmark"))]
+    parts.land([*contacts(60), *leaked])
     assert parts.service.look() == []
     assert parts.service.publisher.registry.events() == []
-    parts.land(items(9, first=900))
+    parts.land(contacts(9, first=900))
     assert parts.service.look() == []
-    parts.land(items(1, first=990))
+    parts.land(contacts(1, first=990))
     assert len(parts.service.look()) == 1
 
 
@@ -114,7 +114,7 @@ def test_a_half_made_adapter_is_discarded_before_the_next_run(tmp_path: Path) ->
     stage.mkdir(parents=True)
     (stage / "adapter_model.safetensors").write_bytes(b"half")
     parts = _parts(tmp_path)
-    parts.land(items(60))
+    parts.land(contacts(60))
     [report] = parts.service.look()
     assert not stage.exists()
     assert open_registry(f"file://{tmp_path}/registry").names("intent") == [report.rounds[0].event.adapter]
@@ -123,7 +123,7 @@ def test_a_half_made_adapter_is_discarded_before_the_next_run(tmp_path: Path) ->
 def test_stopping_abandons_the_run(tmp_path: Path) -> None:
     """A stop in the middle of training ends the run; nothing of it is published, nothing is left."""
     parts = _parts(tmp_path)
-    parts.land(items(60))
+    parts.land(contacts(60))
     parts.service.progress = lambda _what, _share: parts.stop.set()
     parts.service.look()
     parts.service.serve(0.1)

@@ -9,11 +9,12 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from tests.trainers.tiny import ENTITIES, INTENT, RESPONSE, intents, item, make_bases, replies, spans
+from schemas.artifacts import seal, verify
+from tests.trainers.made import ENTITIES, INTENT, RESPONSE, intents, item, replies, spans
+from tests.trainers.tiny import make_bases
 from trainers.bases.load import Bases, weights_digest
 from trainers.errors import AdapterMismatch, NothingToLearn
 from trainers.evaluate import evaluate
-from trainers.folder import check, seal
 from trainers.gates import judge
 from trainers.items import Item
 from trainers.predict import load_predictor
@@ -28,8 +29,9 @@ CASES = [(INTENT, intents), (ENTITIES, spans), (RESPONSE, replies)]
 def test_end_to_end(bases: Bases, tmp_path: Path, track: Track, make: Callable[..., list[Item]]) -> None:
     """Every head trains, saves, loads to the same answers, is measured and judged."""
     trained = train(track, make(60), make(30, 1), bases=bases)
-    files = save(trained, tmp_path / "adapter")
-    loaded = load_predictor(files.folder, bases)
+    folder = tmp_path / "adapter"
+    sealed = save(trained, folder)
+    loaded = load_predictor(folder, bases)
     items = make(40, 2)
     ours, theirs = evaluate(trained.predictor, items, track), evaluate(loaded, items, track)
     for one, other in zip(ours.predictions, theirs.predictions, strict=True):
@@ -38,7 +40,7 @@ def test_end_to_end(bases: Bases, tmp_path: Path, track: Track, make: Callable[.
         assert one.loss == pytest.approx(other.loss, abs=1e-4)
     probe = evaluate(train_probe(track, make(60), bases), items, track)
     assert judge(ours, probe, "probe", track).verdict in ("pass", "fail", "inconclusive")
-    assert check(files.folder) == files.digest
+    assert verify(folder) == sealed
     trained.predictor.close()
     loaded.close()
 
@@ -72,7 +74,8 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
         bases = make_bases(tmp_path / str(number))
         items = intents(40) if number else intents(40)[::-1]
         trained = train(INTENT, items, intents(20, 1), bases=bases)
-        digests.append(json.loads((save(trained, tmp_path / f"a{number}").folder / "manifest.json").read_text()))
+        save(trained, tmp_path / f"a{number}")
+        digests.append(json.loads((tmp_path / f"a{number}" / "manifest.json").read_text()))
     weights = [digest["files"]["adapter_model.safetensors"] for digest in digests]
     heads = [digest["files"]["head.safetensors"] for digest in digests]
     assert weights[0] == weights[1]
@@ -95,7 +98,8 @@ def test_warm_start_keeps_what_was_learned(bases: Bases, tmp_path: Path) -> None
     """A warm start begins with the old adapter and the old rows of labels that both know."""
     track = replace(INTENT, epochs=12, patience=12)
     old = train(track, intents(150), [], bases=bases)
-    folder = save(old, tmp_path / "old").folder
+    folder = tmp_path / "old"
+    save(old, folder)
     old.predictor.close()
     more = [*intents(30, 1), *(item("intent", "thanks agent", "bye", number=9000 + n) for n in range(3))]
     short = replace(track, epochs=1, learning_rate=1e-5)
@@ -110,7 +114,8 @@ def test_warm_start_keeps_what_was_learned(bases: Bases, tmp_path: Path) -> None
 def test_the_folder_is_plain_peft(bases: Bases, tmp_path: Path) -> None:
     """No saved modules, no bias, LoRA weights only: what serving engines accept."""
     trained = train(RESPONSE, replies(20), [], bases=bases)
-    folder = save(trained, tmp_path / "adapter").folder
+    folder = tmp_path / "adapter"
+    save(trained, folder)
     trained.predictor.close()
     config = json.loads((folder / "adapter_config.json").read_text())
     assert (config["bias"], config["modules_to_save"], config["peft_type"]) == ("none", None, "LORA")
@@ -124,7 +129,8 @@ def test_the_folder_is_plain_peft(bases: Bases, tmp_path: Path) -> None:
 def test_a_damaged_folder_is_refused(bases: Bases, tmp_path: Path, name: str) -> None:
     """One changed byte, one missing or one extra file: never loaded."""
     trained = train(replace(INTENT, epochs=1), intents(20), [], bases=bases)
-    folder = save(trained, tmp_path / "adapter").folder
+    folder = tmp_path / "adapter"
+    save(trained, folder)
     trained.predictor.close()
     path = folder / name
     whole = path.read_bytes()
@@ -145,7 +151,8 @@ def test_a_damaged_folder_is_refused(bases: Bases, tmp_path: Path, name: str) ->
 def test_another_base_is_refused(bases: Bases, tmp_path: Path) -> None:
     """An adapter is worth nothing on other weights."""
     trained = train(replace(INTENT, epochs=1), intents(20), [], bases=bases)
-    folder = save(trained, tmp_path / "adapter").folder
+    folder = tmp_path / "adapter"
+    save(trained, folder)
     trained.predictor.close()
     other = make_bases(tmp_path / "other")
     with torch.no_grad():

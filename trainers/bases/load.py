@@ -7,7 +7,6 @@ any Hugging Face id or local path takes their place by settings. A base is never
 from __future__ import annotations
 
 import hashlib
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -76,10 +75,6 @@ class Base:
         """`tokens`, but no more than the base has positions for."""
         return min(tokens, int(self.model.config.max_position_embeddings))
 
-    def autocast(self) -> AbstractContextManager[Any]:
-        """bf16 arithmetic where the machine is faster with it; the weights stay as they were loaded."""
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
-
 
 @dataclass(slots=True)
 class Bases:
@@ -124,18 +119,22 @@ def load(kind: BaseKind, name: str | None, settings: BaseSettings) -> Base:
         )
     except (OSError, ValueError) as error:
         raise BaseUnavailable(f"{kind} base {source!r} cannot be loaded: {error}") from error
-    torch.nn.Module.to(model, device).eval().requires_grad_(requires_grad=False)
     hub_revision = getattr(model.config, "_commit_hash", None)
+    revision = hub_revision or f"sha256:{weights_digest(model)}"
+    bf16 = _bf16(settings, device)
+    # Resident in the precision it computes in: autocast would cast every frozen weight again at each step.
+    torch.nn.Module.to(model, device, torch.bfloat16 if bf16 else torch.float32)
+    model.eval().requires_grad_(requires_grad=False)
     base = Base(
         kind=kind,
         model_id=model_id,
-        revision=hub_revision or f"sha256:{weights_digest(model)}",
+        revision=revision,
         hub_revision=hub_revision,
         model=model,
         tokenizer=tokenizer,
         tokenizer_sha256=tokenizer_digest(tokenizer),
         device=device,
-        bf16=_bf16(settings, device),
+        bf16=bf16,
         adapters=Adapters(model),
     )
     log.debug("base_loaded", kind=kind, model=model_id, revision=base.revision, bf16=base.bf16)

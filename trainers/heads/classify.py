@@ -88,12 +88,10 @@ class Classify:
     def examples(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """Pooled states [rows, hidden] and wanted outputs [rows, labels] as 0/1."""
         targets = torch.tensor([row.target for row in batch.rows])
-        return pooled(model, batch, self._base), targets if self.multi_label else functional.one_hot(
-            targets, len(self.labels)
-        )
+        return pooled(model, batch), targets if self.multi_label else functional.one_hot(targets, len(self.labels))
 
     def _logits(self, model: nn.Module, batch: Batch) -> Tensor:
-        logits: Tensor = self.module(pooled(model, batch, self._base))
+        logits: Tensor = self.module(pooled(model, batch))
         return logits
 
     def predict(
@@ -136,10 +134,9 @@ def encode(texts: Sequence[str], base: Base, max_tokens: int) -> list[list[int]]
     return ids
 
 
-def pooled(model: nn.Module, batch: Batch, base: Base) -> Tensor:
+def pooled(model: nn.Module, batch: Batch) -> Tensor:
     """Mean of the last hidden states over real tokens, [rows, hidden], in fp32 (Reimers & Gurevych 2019)."""
-    with base.autocast():
-        hidden = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).last_hidden_state
+    hidden = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).last_hidden_state
     mask = batch.attention_mask.unsqueeze(-1)
     mean: Tensor = (hidden.float() * mask).sum(dim=1) / mask.sum(dim=1)
     return mean

@@ -106,14 +106,13 @@ class Generate:
         """Loss and mask of the last positions, [rows, longest completion]; rows end together (padded left)."""
         lengths = torch.tensor([row.target for row in batch.rows], device=batch.input_ids.device)
         longest = max(1, int(lengths.max()))
-        with self._base.autocast():
-            logits = model(
-                input_ids=batch.input_ids,
-                attention_mask=batch.attention_mask,
-                position_ids=positions(batch),
-                logits_to_keep=longest + 1,
-                use_cache=False,
-            ).logits
+        logits = model(
+            input_ids=batch.input_ids,
+            attention_mask=batch.attention_mask,
+            position_ids=positions(batch),
+            logits_to_keep=longest + 1,
+            use_cache=False,
+        ).logits
         targets = batch.input_ids[:, -longest:]
         each = functional.cross_entropy(logits[:, :-1].float().transpose(1, 2), targets, reduction="none")
         from_end = torch.arange(longest, 0, -1, device=lengths.device)
@@ -140,17 +139,16 @@ class Generate:
         prompt = row.ids[: len(row.ids) - row.target]
         ids = torch.tensor([prompt], device=self._base.device)
         end = self._end_ids()
-        with self._base.autocast():
-            out = model.generate(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                max_new_tokens=self._longest,
-                do_sample=False,
-                eos_token_id=end,
-                pad_token_id=self._base.padding.token_id,
-                return_dict_in_generate=True,
-                output_logits=True,
-            )
+        out = model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=self._longest,
+            do_sample=False,
+            eos_token_id=end,
+            pad_token_id=self._base.padding.token_id,
+            return_dict_in_generate=True,
+            output_logits=True,
+        )
         new = out.sequences[0, len(prompt) :]
         odds = torch.stack([step[0].float().log_softmax(0)[token] for step, token in zip(out.logits, new, strict=True)])
         text = self._base.tokenizer.decode([token for token in new.tolist() if token not in end])

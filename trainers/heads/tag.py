@@ -104,8 +104,7 @@ class Tag:
         )
 
     def _states(self, model: nn.Module, batch: Batch) -> Tensor:
-        with self._base.autocast():
-            hidden: Tensor = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).last_hidden_state
+        hidden: Tensor = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).last_hidden_state
         return hidden.float()
 
     def _logits(self, model: nn.Module, batch: Batch) -> Tensor:

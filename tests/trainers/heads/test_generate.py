@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tests.trainers.tiny import RESPONSE, intents, item_of_chat, replies
+from tests.trainers.made import RESPONSE, intents, item_of_chat, replies
 from trainers.bases.load import Bases
 from trainers.errors import BaseUnavailable
 from trainers.evaluate import evaluate

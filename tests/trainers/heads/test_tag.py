@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.trainers.tiny import ENTITIES, item, item_of_chat
+from tests.trainers.made import ENTITIES, item, item_of_chat
 from trainers.bases.load import Bases
 from trainers.heads import Tag
 from trainers.heads.tag import words

@@ -10,25 +10,12 @@ from pathlib import Path
 
 import orjson
 
+from tests.trainers.made import LOOP
 from trainers.evaluate import evaluate
 from trainers.heads import Prediction
 from trainers.items import Item
 from trainers.protocols import Made, Progress
 from trainers.tracks import Track
-
-TRACK = Track(
-    task="intent",
-    label_set="shop",
-    kind="encoder",
-    head="classify",
-    metric="accuracy",
-    margin=0.01,
-    target_modules=("query",),
-    max_items=500,
-    min_fresh=10,
-    max_age_s=3600,
-    max_rounds=3,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +44,7 @@ class WordVotes:
 class WordLearner:
     """Learns word votes; the probe knows only the most frequent label. `saw` keeps what each training was given."""
 
-    track: Track = TRACK
+    track: Track = LOOP
     saw: list[tuple[int, Path | None]] = field(default_factory=list)
 
     def probe(self, items: Sequence[Item]) -> WordVotes:
