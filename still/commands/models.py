@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
@@ -26,6 +29,7 @@ def register(app: typer.Typer) -> None:
     models = typer.Typer(help="List and show adapter versions", no_args_is_help=True)
     models.command("list")(list_models)
     models.command("show")(show)
+    models.command("build-base")(build_base)
     app.add_typer(models, name="models")
 
 
@@ -69,6 +73,19 @@ def show(
     for event in life:
         out.print(f"{_time(event)}  {event.kind:<10} {event.adapter}", highlight=False)
     _details(out, life[-1])
+
+
+def build_base(
+    out: Annotated[Path, typer.Option(help="Folder to make, a plain transformers folder")],
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal files on one kind of machine")] = 1,
+    steps: Annotated[int, typer.Option(help="Training steps", min=1)] = 700,
+) -> None:
+    """Build the small decoder base from the project's own text, on one thread; prints its record with all digests."""
+    # A process of its own: it alone loads torch, and its thread count belongs to what the digests depend on.
+    argv = [sys.executable, "-m", "trainers.bases.build", "--out", str(out), "--seed", str(seed), "--steps", str(steps)]
+    done = subprocess.run(argv, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    if done.returncode:
+        raise UserError(f"the base was not built (exit status {done.returncode}); see above")
 
 
 def _details(out: Console, event: ModelEvent) -> None:

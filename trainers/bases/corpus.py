@@ -6,6 +6,7 @@ adapter still has everything particular to learn; what it gives is spelling, tur
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import tomllib
@@ -17,8 +18,11 @@ from typing import Any
 import orjson
 
 from schemas.records import Message, Messages
+from trainers.bases.talk import Talk
 
 FILE = Path(__file__).parent / "corpus.toml"
+WIDE_SHARE = 0.7
+"""Share of dialogues made of wide talk (`talk.py`); the others are phrases of `corpus.toml`."""
 
 _NAME = re.compile(r"\{(\w+)\}")
 _FIELDS = ("thing", "state", "date", "money", "people", "ticket", "number", "city")
@@ -40,6 +44,7 @@ class _Speaker:
     """One dialogue's words: values stay as first drawn, phrases vary."""
 
     def __init__(self, language: str, rng: random.Random) -> None:
+        self.language = language
         self.rng = rng
         self._phrases: dict[str, list[str]] = _grammar()[language]["phrases"]
         self._values: dict[str, list[str]] = _grammar()[language]["values"]
@@ -90,6 +95,11 @@ _MAKERS: dict[str, Callable[[_Speaker], str]] = {
 
 
 def _dialogue(speaker: _Speaker) -> Messages:
+    """A dialogue of phrases or of wide talk; each has its lookups."""
+    return _wide(speaker) if speaker.rng.random() < WIDE_SHARE else _fluent(speaker)
+
+
+def _fluent(speaker: _Speaker) -> Messages:
     """System note or none, request, question and detail or none, lookup or none, answer, thanks or none."""
     rng = speaker.rng
     chat: Messages = []
@@ -111,18 +121,40 @@ def _dialogue(speaker: _Speaker) -> Messages:
     return chat
 
 
+def _wide(speaker: _Speaker) -> Messages:
+    """One to four exchanges, some with a tool call between question and answer."""
+    talk = Talk(speaker.language, speaker)
+    chat: Messages = []
+    for _ in range(speaker.rng.randint(1, 4)):
+        chat.append(_said("user", talk.turn("customer")))
+        if speaker.rng.random() < 0.4:
+            chat += _called(speaker.rng, talk.function(), talk.arguments(), talk.record())
+        chat.append(_said("assistant", talk.turn("agent")))
+    return chat
+
+
 def _lookup(speaker: _Speaker) -> Messages:
     verb = speaker.rng.choice(("get", "find", "cancel", "create", "check", "send", "update", "register"))
-    name = (
-        f"{verb}_{speaker.rng.choice(('booking', 'order', 'ticket', 'invoice', 'account', 'item', 'payment', 'case'))}"
-    )
-    arguments = orjson.dumps({"number": speaker.value("number")}).decode()
+    noun = speaker.rng.choice(("booking", "order", "ticket", "invoice", "account", "item", "payment", "case"))
     result = {field: speaker.value(field) for field in speaker.rng.sample(_FIELDS, speaker.rng.randint(2, 5))}
-    call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}}
+    return _called(speaker.rng, f"{verb}_{noun}", {"number": speaker.value("number")}, result)
+
+
+def _called(rng: random.Random, name: str, arguments: dict[str, Any], result: dict[str, Any]) -> Messages:
+    dumps = rng.choice((_tight, json.dumps))  # services write JSON with blanks after the separators, or without
+    function = {"name": name, "arguments": dumps(arguments)}
     return [
-        {"role": "assistant", "content": None, "tool_calls": [call]},
-        {"role": "tool", "tool_call_id": "call_1", "name": name, "content": orjson.dumps(result).decode()},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "call_1", "type": "function", "function": function}],
+        },
+        {"role": "tool", "tool_call_id": "call_1", "name": name, "content": dumps(result)},
     ]
+
+
+def _tight(value: dict[str, Any]) -> str:
+    return orjson.dumps(value).decode()
 
 
 def _said(role: str, text: str) -> Message:
