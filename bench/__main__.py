@@ -8,6 +8,7 @@ import sys
 MODULES = (
     "bench.steps",
     "bench.distill",
+    "bench.assemble",
     "bench.sink",
     "bench.clickhouse_http",
     "bench.transit",
