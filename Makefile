@@ -27,6 +27,9 @@ test: setup ## All tests except the slow ones
 test-all: setup ## All tests
 	$(BIN)/pytest -q
 
+test-crash: setup ## 500 kills under a million events on three Apache Kafka nodes; prints its seed, goes on where it was cut off
+	$(BIN)/python -m tests.crash.long --broker apache3 $(if $(SEED),--seed $(SEED))
+
 check: setup ## Lint, format, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -41,4 +44,4 @@ up: setup ## The whole stack in the foreground
 clean: ## Forget the embedded data (not the environment)
 	rm -rf .still
 
-.PHONY: help setup demo test test-all check bench up clean
+.PHONY: help setup demo test test-all test-crash check bench up clean

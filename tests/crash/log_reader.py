@@ -1,0 +1,65 @@
+"""Reads a partition of a broker's log from its beginning to its end, record by record, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from streams.values import Arrived
+
+
+def ends(bootstrap_servers: str, topic: str) -> dict[int, int]:
+    """The end offset of each partition, as a fetch sees it: asked for it, Tansu names the start of its last batch."""
+    return {partition: _end(bootstrap_servers, topic, partition) for partition in partitions(bootstrap_servers, topic)}
+
+
+def partitions(bootstrap_servers: str, topic: str) -> list[int]:
+    """The partitions of a topic."""
+    consumer = _consumer(bootstrap_servers)
+    try:
+        return sorted(consumer.list_topics(topic, timeout=30).topics[topic].partitions)
+    finally:
+        consumer.close()
+
+
+def records(bootstrap_servers: str, topic: str, partition: int, start: int = 0) -> Iterator[Arrived]:
+    """All records from `start` to the end of now."""
+    consumer = _consumer(bootstrap_servers)
+    consumer.assign([TopicPartition(topic, partition, start)])
+    try:
+        while True:
+            for message in consumer.consume(2000, 0.2):
+                error = message.error()
+                if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                    return
+                assert error is None, error
+                at = message.offset()
+                assert at is not None
+                headers = dict(message.headers() or ())
+                yield Arrived(at, message.timestamp()[1] * 1000, message.key(), message.value(), headers)  # type: ignore[arg-type]
+    finally:
+        consumer.close()
+
+
+def _end(bootstrap_servers: str, topic: str, partition: int) -> int:
+    consumer = _consumer(bootstrap_servers)
+    _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+    consumer.assign([TopicPartition(topic, partition, max(0, end - 1))])
+    while (message := consumer.poll(10.0)) is not None and message.error() is None:
+        end = (message.offset() or 0) + 1
+    consumer.close()
+    return max(0, end)
+
+
+def _consumer(bootstrap_servers: str) -> Consumer:
+    return Consumer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": "tests.audit",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+            "log_level": 0,
+        }
+    )

@@ -1,0 +1,146 @@
+"""Worker and sink as processes over a real broker and ClickHouse, to be ended in every way; and the audit of it all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from confluent_kafka import Consumer, TopicPartition
+
+from schemas import codec
+from sinks.clickhouse.client import Client, connect
+from sinks.clickhouse.ddl import statements
+from sinks.clickhouse.settings import TableSettings
+from sinks.tables import by_topic
+from still.embedded.broker import cluster_id_of
+from still.readiness import is_ready
+from tests.crash import audit, log_reader, reference, traffic, worker_process
+from tests.crash.points import VARIABLE
+from tests.streams.log import eventually, make_topics, write
+
+EVENTS = "conversation.events"
+LANDED = tuple(topic for topic in by_topic() if topic != "model.events")
+SOURCES = (EVENTS, "conversations")
+WITHIN_S = 240.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """One topic prefix, one database, one folder; `seed` makes the traffic."""
+
+    bootstrap_servers: str
+    prefix: str
+    clickhouse_url: str
+    database: str
+    folder: Path
+    seed: int
+    group: str = "worker"
+
+    @property
+    def client(self) -> Client:
+        """A client of its database."""
+        return connect(self.clickhouse_url, self.database)
+
+    def make(self) -> None:
+        """Topics and tables."""
+        make_topics(self.bootstrap_servers, self.prefix)
+        for statement in statements(TableSettings(database=self.database)):
+            self.client.command(statement)
+
+    def publish(self, block: int) -> None:
+        """The traffic of one block, confirmed."""
+        records = [
+            (sent.key, sent.garbage if sent.event is None else codec.encode(sent.event))
+            for sent in traffic.block(self.seed, block)
+        ]
+        write(self.bootstrap_servers, self.prefix + EVENTS, records)
+
+    def worker(self, crash_at: str = "") -> subprocess.Popen[bytes]:
+        """Start a worker; return when it is ready, or dead."""
+        return worker_process.start(self.bootstrap_servers, self.prefix, self.folder, crash_at, self.group)
+
+    def sink(self, crash_at: str = "") -> subprocess.Popen[bytes]:
+        """Start a sink; return when it is ready, or dead."""
+        where = (self.bootstrap_servers, self.prefix, self.clickhouse_url, self.database, str(self.folder))
+        argv = [sys.executable, "-m", "tests.crash.sink_process", *where, ",".join(LANDED)]
+        with (self.folder / "sink.log").open("ab") as log:
+            process = subprocess.Popen(argv, stdout=log, stderr=log, env={**os.environ, VARIABLE: crash_at})
+        ready = lambda: is_ready(self.folder, "sink") or process.poll() is not None  # noqa: E731
+        eventually(ready, WITHIN_S, "a ready sink")
+        return process
+
+    def committed(self) -> dict[tuple[str, int], int]:
+        """What the worker's group has committed; without the partitions of which it has nothing."""
+        consumer = self._member()
+        asked = [TopicPartition(topic, p) for topic, p in self._sources()]
+        found = {(tp.topic, tp.partition): tp.offset for tp in consumer.committed(asked, timeout=30)}
+        consumer.close()
+        return {place: offset for place, offset in found.items() if offset >= 0}
+
+    def set_back(self, group: str, offsets: Mapping[tuple[str, int], int]) -> Pipeline:
+        """The same pipeline, whose worker reads from these offsets on: in a group of its own."""
+        made = replace(self, group=group)
+        consumer = made._member()
+        wanted = [TopicPartition(topic, p, offset) for (topic, p), offset in offsets.items()]
+        consumer.commit(offsets=wanted, asynchronous=False)
+        consumer.close()
+        return made
+
+    def drain(self) -> None:
+        """Return when the worker has nothing left to read, and the sink has landed every topic to its end, for good."""
+        seen: object = None
+
+        def settled() -> bool:
+            nonlocal seen
+            ends = {topic: self._ends(topic) for topic in LANDED}
+            before, seen = seen, ends
+            return ends == before and self._is_read(ends) and self._landed(ends)
+
+        eventually(settled, WITHIN_S, "everything landed")
+
+    def audit(self) -> list[str]:
+        """All findings of `tests.crash.audit` but the oracle's: here every record was confirmed."""
+        ends = self._ends(EVENTS)
+        expected = audit.Reference(connect(self.clickhouse_url, f"{self.database}_reference"))
+        own = worker_process.settings(self.bootstrap_servers, self.prefix, self.folder)
+        rules = reference.Rules(own.assemble, own.redact, own.distill)
+        cluster = str(cluster_id_of(self.bootstrap_servers, timeout_s=30.0))
+        for partition in ends:
+            log = log_reader.records(self.bootstrap_servers, self.prefix + EVENTS, partition)
+            expected.fill(cluster, partition, reference.derive(cluster, partition, log, rules))
+        findings = audit.events(self.client, ends) + audit.same(self.client, expected.client)
+        self.client.command(f"DROP DATABASE {expected.client.database}")
+        return findings
+
+    def counts(self) -> dict[str, int]:
+        """Rows of each table."""
+        return {
+            topic: self.client.rows(f"SELECT count() AS n FROM {self.database}.{by_topic()[topic].name}")[0]["n"]
+            for topic in LANDED
+        }
+
+    def _is_read(self, ends: Mapping[str, Mapping[int, int]]) -> bool:
+        done = self.committed()
+        return all(done.get((self.prefix + t, p), 0) == end for t in SOURCES for p, end in ends[t].items())
+
+    def _landed(self, ends: Mapping[str, Mapping[int, int]]) -> bool:
+        rows = self.client.rows(
+            f"SELECT topic, partition, max(last) + 1 AS next FROM {self.database}.sink_marks GROUP BY topic, partition"
+        )
+        at = {(row["topic"], row["partition"]): row["next"] for row in rows}
+        return all(at.get((topic, p), 0) == end for topic, of in ends.items() for p, end in of.items())
+
+    def _ends(self, topic: str) -> dict[int, int]:
+        return log_reader.ends(self.bootstrap_servers, self.prefix + topic)
+
+    def _sources(self) -> list[tuple[str, int]]:
+        names = [self.prefix + topic for topic in SOURCES]
+        return [(name, p) for name in names for p in log_reader.partitions(self.bootstrap_servers, name)]
+
+    def _member(self) -> Consumer:
+        group = f"{self.prefix}{self.group}"
+        return Consumer({"bootstrap.servers": self.bootstrap_servers, "group.id": group, "enable.auto.commit": False})

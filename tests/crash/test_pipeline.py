@@ -1,0 +1,86 @@
+"""Worker and sink ended at named points and in every other way, over real brokers: the tables are the reference's."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from still.embedded.stack import Stack
+from tests.crash.pipeline import EVENTS, WITHIN_S, Pipeline
+
+SEED = 20261124
+KILLED = -signal.SIGKILL
+
+
+@pytest.fixture(name="pipeline", params=["tansu", pytest.param("apache", marks=[pytest.mark.apache])])
+def _pipeline(
+    request: pytest.FixtureRequest, stack: Stack, topic_prefix: str, database: str, tmp_path: Path
+) -> Pipeline:
+    """A pipeline on either broker, with its topics and tables."""
+    broker = stack if request.param == "tansu" else request.getfixturevalue("apache")
+    made = Pipeline(broker.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path, SEED)
+    made.make()
+    return made
+
+
+def ended(process: subprocess.Popen[bytes]) -> int:
+    """Its exit status, once it is over."""
+    return process.wait(WITHIN_S)
+
+
+@pytest.mark.timeout(900)
+def test_every_way_to_die_loses_and_doubles_nothing(pipeline: Pipeline) -> None:
+    """Before the first commit, between effect, acknowledgement and commit, around insert and ledger, by SIGTERM."""
+    pipeline.publish(0)
+    assert ended(pipeline.worker("settled conversation.events:1")) == KILLED
+    assert pipeline.committed() == {}, "the first commit window: nothing is committed, and something is durable"
+    for block, point in enumerate(("acked:2", "committed:1"), start=1):
+        pipeline.publish(block)
+        assert ended(pipeline.worker(point)) == KILLED
+    for point in ("leases taken:1", "inserted conversation_events:1", "insert conversations:1", "ledger written:1"):
+        assert ended(pipeline.sink(point)) == KILLED, point
+    _stop_in_mid_batch(pipeline)
+    worker, sink = pipeline.worker(), pipeline.sink()
+    pipeline.publish(5)
+    pipeline.drain()
+    for process in (worker, sink):
+        process.send_signal(signal.SIGTERM)
+    assert (ended(worker), ended(sink)) == (0, 0)
+    assert pipeline.audit() == []
+    _replay(pipeline)
+
+
+def _stop_in_mid_batch(pipeline: Pipeline) -> None:
+    """SIGTERM under load must end with status 0; SIGTERM with SIGKILL 100 ms behind it may end anyhow."""
+    for block, patience_s in ((3, 0.1), (4, WITHIN_S)):
+        worker, sink = pipeline.worker(), pipeline.sink()
+        pipeline.publish(block)
+        for process in (worker, sink):
+            process.send_signal(signal.SIGTERM)
+        time.sleep(min(patience_s, 0.1))
+        for process in (worker, sink) if patience_s < 1 else ():
+            process.kill()
+        allowed = {0, KILLED} if patience_s < 1 else {0}
+        assert {ended(worker), ended(sink)} <= allowed
+
+
+def _replay(pipeline: Pipeline) -> None:
+    """The worker's group set back to 0, and then to any earlier points: no table changes by a row."""
+    chance = random.Random(SEED)
+    before, ends = pipeline.counts(), pipeline.committed()
+    anywhere = {place: chance.randint(0, end) for place, end in ends.items()}
+    for group, offsets in (("from-0", dict.fromkeys(ends, 0)), ("from-anywhere", anywhere)):
+        pipeline = pipeline.set_back(group, offsets)
+        worker, sink = pipeline.worker(), pipeline.sink()
+        pipeline.drain()
+        for process in (worker, sink):
+            process.send_signal(signal.SIGTERM)
+        assert (ended(worker), ended(sink)) == (0, 0)
+        assert pipeline.counts() == before
+    assert pipeline.audit() == []
+    assert before[EVENTS] > 1000

@@ -1,0 +1,217 @@
+"""The whole pipeline in memory, crashed at every point: nothing lost, nothing doubled, the same as the reference."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from schemas import codec
+from sinks.decode import decoders
+from sinks.tables import POSITION, by_topic
+from sinks.values import Arrived, Partition, Row
+from streams.deliver import Outgoing
+from tests.crash import traffic
+from tests.crash.reference import derive
+from tests.crash.twin import CLUSTER, RULES, TOPICS, Crash, CrashAt, Worker, World, sink
+
+pytestmark = pytest.mark.timeout(600)
+
+EVENTS = "conversation.events"
+CONTACTS = 6
+PARTITIONS = (0, 1)
+SIZES = (3, 1, 7)
+
+POINTS_OF_WORKER = [
+    *("load state", "state loaded", "polled conversation.events", "polled conversations"),
+    *("produce conversations", "produce dead.letters", "produce assembly.state", "produce scores", "produce examples"),
+    *("produced", "settled conversation.events", "settled conversations", "commit", "committed"),
+]
+POINTS_OF_SINK = [
+    *("leases taken", "recover", "read", "write letter", "letters written", "sink commit"),
+    *("write ledger", "ledger written"),
+    *(f"insert{done} {by_topic()[topic].name}" for topic in TOPICS for done in ("", "ed")),
+]
+
+
+def law(examples: int) -> settings:
+    """So many draws, however slow the machine; without the phase that traces every line."""
+    phases = [phase for phase in Phase if phase is not Phase.explain]
+    return settings(max_examples=examples, deadline=None, phases=phases, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    """Hundreds of short lives need no log."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+def world_of(seed: int, contacts: int = CONTACTS) -> World:
+    """A log of some contacts on two partitions, and on `conversations` a record that no stage takes."""
+    world = World()
+    for number in range(contacts):
+        for sent in traffic.contact(seed, number):
+            value = sent.garbage if sent.event is None else codec.encode(sent.event)
+            world.append([Outgoing(EVENTS, number % len(PARTITIONS), sent.key, value)])
+    world.append([Outgoing(EVENTS, 0, b"key", b"garbage"), Outgoing("scores", 0, b"key", b"garbage")])
+    return world
+
+
+def until_crash(process: Any) -> bool:
+    """Whether the process crashed."""
+    try:
+        process()
+    except Crash:
+        return True
+    return False
+
+
+def finish(world: World) -> None:
+    """Run worker and sink once more, undisturbed; the sink's own letters of its last moment want another start."""
+    Worker(world, PARTITIONS, CrashAt()).run(SIZES)
+    sink(world, CrashAt())
+    sink(world, CrashAt())
+
+
+def audit(world: World) -> None:
+    """Every position of the log once, and each derived table as the reference has it, row by row."""
+    landed = [(row["_partition"], row["_offset"]) for row in world.store.rows("conversation_events")]
+    assert Counter(landed) == {(p, at): 1 for p in PARTITIONS for at in range(len(world.topics[EVENTS][p]))}
+    expected = Counter(_expected(world))
+    assert Counter(_found(world)) == expected
+    assert set(expected.values()) == {1}
+
+
+def _expected(world: World) -> Iterator[str]:
+    decode = decoders(b"key")
+    for partition in PARTITIONS:
+        for topic, record in derive(CLUSTER, partition, world.read(EVENTS, partition), RULES):
+            row = decode[topic](Arrived(Partition(CLUSTER, topic, partition), 0, 0, None, codec.encode(record)))
+            assert isinstance(row, Row)
+            yield _content(topic, dict(zip(by_topic()[topic].names, row.values, strict=False)))
+
+
+def _found(world: World) -> Iterator[str]:
+    for topic in TOPICS[1:]:
+        for row in world.store.rows(by_topic()[topic].name):
+            if row.get("stage") != "sink":
+                yield _content(topic, row)
+
+
+def _content(topic: str, row: dict[str, Any]) -> str:
+    apart = {column.name for column in POSITION} | {"src_previous_offset"}
+    return f"{topic} {sorted((name, repr(value)) for name, value in row.items() if name not in apart)}"
+
+
+@pytest.mark.parametrize("which", [0, 1, 2], ids=["first", "middle", "last"])
+@pytest.mark.parametrize("point", POINTS_OF_WORKER)
+def test_a_worker_may_die_at_any_point(point: str, which: int) -> None:
+    """At the first, a middle and the last time that a point is reached; the sink lands what is there in between."""
+    calm = CrashAt()
+    Worker(world_of(5), PARTITIONS, calm).run(SIZES)
+    world = world_of(5)
+    crash = CrashAt(point, (1, (calm.seen[point] + 1) // 2, calm.seen[point])[which])
+    assert until_crash(lambda: Worker(world, PARTITIONS, crash).run(SIZES))
+    sink(world, CrashAt())
+    finish(world)
+    audit(world)
+
+
+@pytest.mark.parametrize("which", [0, 1, 2], ids=["first", "middle", "last"])
+@pytest.mark.parametrize("point", POINTS_OF_SINK)
+def test_a_sink_may_die_at_any_point(point: str, which: int) -> None:
+    """The same for the sink: rows land once, and its own dead letters too."""
+    calm = CrashAt()
+    world = world_of(5)
+    Worker(world, PARTITIONS, CrashAt()).run(SIZES)
+    sink(world, calm)
+    world = world_of(5)
+    Worker(world, PARTITIONS, CrashAt()).run(SIZES)
+    crash = CrashAt(point, (1, (calm.seen[point] + 1) // 2, max(1, calm.seen[point] - 1))[which])
+    crashed = until_crash(lambda: sink(world, crash))
+    assert crashed or which > 0, f"the sink never reaches {point!r}"
+    finish(world)
+    audit(world)
+
+
+@law(25)
+@given(st.data())
+def test_any_crashes_in_any_batches_give_the_reference(data: st.DataObject) -> None:
+    """Chunks of any size, several deaths of worker and sink at any points: the tables are the reference's."""
+    world = world_of(data.draw(st.integers(0, 50), "seed"), 6)
+    sizes = data.draw(st.lists(st.integers(1, 9), min_size=1, max_size=8), "sizes")
+    counts = st.integers(1, 12)
+    for _ in range(data.draw(st.integers(1, 4), "deaths")):
+        if data.draw(st.booleans(), "worker"):
+            crash = CrashAt(data.draw(st.sampled_from(POINTS_OF_WORKER)), data.draw(counts))
+            until_crash(lambda crash=crash: Worker(world, PARTITIONS, crash).run(sizes, data.draw(counts, "commits")))
+        else:
+            crash = CrashAt(data.draw(st.sampled_from(POINTS_OF_SINK)), data.draw(counts))
+            until_crash(lambda crash=crash: sink(world, crash))
+    finish(world)
+    audit(world)
+
+
+def test_marks_that_a_start_reads_back_reach_the_ledger() -> None:
+    """Rows above the ledger at a start, its first entry about other partitions, then another start and a repeat."""
+    world, sizes = world_of(43, 6), [2, 3, 2]
+    until_crash(lambda: Worker(world, PARTITIONS, CrashAt("produce examples", 7)).run(sizes, 8))
+    until_crash(lambda: Worker(world, PARTITIONS, CrashAt("commit", 2)).run(sizes, 7))
+    assert until_crash(lambda: sink(world, CrashAt("inserted examples", 2)))
+    sink(world, CrashAt())
+    assert all(marks for (topic, _), marks in world.store.source_marks.items() if topic == "examples")
+    finish(world)
+    audit(world)
+
+
+@law(12)
+@given(st.data())
+def test_a_replay_from_anywhere_changes_nothing(data: st.DataObject) -> None:
+    """Offsets of the worker's group set back to any earlier point, and the sink's ledger kept: the tables stay."""
+    world = world_of(data.draw(st.integers(0, 50), "seed"), 6)
+    finish(world)
+    audit(world)
+    before = {name: len(rows) for name, rows in world.store.tables.items()}
+    if data.draw(st.booleans(), "compacted"):
+        world.compact("assembly.state")
+    for place, end in world.committed.items():
+        world.committed[place] = data.draw(st.integers(0, end), str(place))
+    finish(world)
+    audit(world)
+    assert {name: len(rows) for name, rows in world.store.tables.items()} == before
+
+
+@law(30)
+@given(st.data())
+def test_a_zombie_beside_its_successor_doubles_nothing(data: st.DataObject) -> None:
+    """A worker that stood still and goes on after another took over repeats records; the tables do not.
+
+    It may go on at any time, settle any of its chunks and let conversations go quiet; only its commits are refused.
+    """
+    world = world_of(data.draw(st.integers(0, 50), "seed"), 6)
+    zombie = Worker(world, PARTITIONS, CrashAt())
+    _live(zombie, data, data.draw(st.integers(0, 6), "before"), commits=True)
+    successor = Worker(world, PARTITIONS, CrashAt())
+    for _ in range(data.draw(st.integers(0, 6), "both")):
+        _live(successor, data, data.draw(st.integers(0, 3)), commits=True)
+        _live(zombie, data, data.draw(st.integers(0, 3)), commits=False)
+    finish(world)
+    audit(world)
+
+
+def _live(worker: Worker, data: st.DataObject, steps: int, *, commits: bool) -> None:
+    for _ in range(steps):
+        what = data.draw(st.sampled_from(["assemble", "assemble", "distill", "tick", "commit"]))
+        partition, size = data.draw(st.sampled_from(PARTITIONS)), data.draw(st.integers(1, 9))
+        if what == "tick":
+            worker.tick(data.draw(st.integers(0, 60)) * 1_000_000)
+        elif what == "commit" and commits:
+            worker.commit()
+        elif what != "commit":
+            worker.step(EVENTS if what == "assemble" else "conversations", partition, size)
