@@ -14,6 +14,7 @@ import structlog
 
 from schemas.records import ModelEvent, Task
 from trainers.errors import NothingToLearn, RunStopped, TrainerBusy
+from trainers.figures import Figures, RecordedFigures, RunEnd
 from trainers.lock import only_trainer
 from trainers.pool import gather
 from trainers.protocols import ExampleStore, Learner, Progress
@@ -51,6 +52,7 @@ class TrainerService:
     settings: RunSettings
     stop: Event
     progress: Progress
+    figures: Figures = field(default_factory=RecordedFigures)
     _fruitless: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def serve(self, poll_s: float) -> None:
@@ -69,6 +71,7 @@ class TrainerService:
     def _consider(self, track: Track) -> Report | None:
         after = last_watermark(self.publisher.registry.events(), track.task, track.label_set)
         fresh = self.store.freshness(track.task, track.label_set, after)
+        self.figures.fresh(track.task, track.label_set, fresh.count)
         new = fresh.count - self._fruitless.get((track.task, track.label_set), 0)
         reason = reason_to_train(track, new, fresh.oldest_us if new else None, self.settings.clock())
         if reason is None or self.stop.is_set():
@@ -77,17 +80,23 @@ class TrainerService:
         return self._attempt(track, fresh.count)
 
     def _attempt(self, track: Track, count: int) -> Report | None:
+        report: Report | None = None
+        how: RunEnd = "finished"
         try:
-            return self.train(track)
+            report = self.train(track)
         except NothingToLearn as nothing:
             # Until as many again have landed, trying once more would end the same way.
             self._fruitless[track.task, track.label_set] = count
+            how = "fruitless"
             log.warning("run_fruitless", task=track.task, reason=str(nothing))
         except TrainerBusy as busy:
+            how = "postponed"
             log.info("run_postponed", task=track.task, reason=str(busy))
         except RunStopped as stopped:
+            how = "abandoned"
             log.info("run_abandoned", task=track.task, reason=str(stopped))
-        return None
+        self.figures.run_ended(track.task, track.label_set, how)
+        return report
 
     def train(self, track: Track, wait_s: float = 0.0) -> Report:
         """One run of a track on everything in the store.

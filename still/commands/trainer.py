@@ -18,6 +18,7 @@ from still.health import Check, Health, Pulse, served
 from still.readiness import announce
 from still.settings import Settings, load
 from still.training import explained, service
+from trainers.figures import PrometheusFigures
 from trainers.tracks import load_tracks
 
 log = structlog.get_logger(__name__)
@@ -45,6 +46,7 @@ def trainer(
         known = load_tracks(tracks or settings.tracks)
         chosen = tuple(track for task, track in known.items() if task in _names(tasks, list(known)))
         watching = service(settings, chosen, stop, lambda _what, _share: health.pulse.beat())
+        watching.figures = PrometheusFigures(health.registry)
         announce(settings.folder, "trainer")
         while not stop.is_set():
             try:

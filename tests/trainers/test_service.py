@@ -14,6 +14,7 @@ from tests.adapters import FileAnnouncer
 from tests.trainers.made import LOOP, contacts
 from tests.trainers.word_learner import WordLearner
 from trainers.errors import TrainerBusy
+from trainers.figures import RecordedFigures
 from trainers.items import Item
 from trainers.lock import only_trainer
 from trainers.publish import ADAPTER, Publisher
@@ -129,3 +130,18 @@ def test_stopping_abandons_the_run(tmp_path: Path) -> None:
     parts.service.serve(0.1)
     assert parts.service.look() == []
     assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_how_runs_end_is_counted(tmp_path: Path) -> None:
+    """Each run ends in one of four ways, and what waits for the next one is known."""
+    parts = _parts(tmp_path)
+    figures = parts.service.figures = RecordedFigures()
+    parts.land(contacts(60))
+    with only_trainer(tmp_path):
+        parts.service.look()
+    parts.service.look()
+    parts.land(contacts(3, first=500))
+    parts.service.look()
+    track = (LOOP.task, LOOP.label_set)
+    assert figures.ends == {(*track, "postponed"): 1, (*track, "finished"): 1}
+    assert figures.waiting == {track: 3}
