@@ -31,7 +31,7 @@ class Unusual(ValueError):  # noqa: N818 - named for what it is, not for being a
     """What only fastavro may judge."""
 
 
-NOT_MINE = (Unusual, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError)
+NOT_MINE = (Unusual, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, struct.error)
 """What the functions made here raise for values and bytes that they leave to fastavro."""
 
 _DOUBLE = struct.Struct("<d")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from schemas import binary, catalog, codec
 from schemas.datum import is_json
-from schemas.errors import InvalidRecord, SchemaError
+from schemas.errors import InvalidRecord, SchemaError, Undecodable
 from schemas.records import RECORDS, ConversationEvent, Record
 from schemas.wire import HEADER, fixed
 
@@ -75,6 +75,17 @@ def test_ordinary_records_go_the_short_way(name: str) -> None:
         data = codec._encode_plainly(record, fixed())
         assert binary.writer(name)(record) == data[HEADER.size :]
         assert codec._decode_directly(data, RECORDS[name], fixed()) == record
+
+
+@pytest.mark.parametrize("name", sorted(RECORDS))
+def test_bytes_that_end_anywhere_too_soon_are_undecodable(name: str) -> None:
+    """Wherever an ordinary record is cut off, between fields or within one, it is refused and no other error leaves."""
+    topic = catalog.of_record(name)
+    for file in (catalog.FOLDER / "examples" / topic.name / f"v{topic.newest}").glob("*.json"):
+        data = codec.encode(codec.decode_json(file.read_bytes(), RECORDS[name]))
+        for end in range(HEADER.size, len(data)):
+            with pytest.raises(Undecodable):
+                codec.decode(data[:end], RECORDS[name])
 
 
 def test_a_flag_is_no_number() -> None:
