@@ -28,10 +28,11 @@ from sinks.clickhouse.store import ClickHouseStore
 from sinks.consume import Signals, run, tune_collector
 from sinks.decode_columns import bulk_decoders
 from sinks.deduplicate import Deduplicator
+from sinks.fill import fill
 from sinks.memory import MemoryDeadLetters
 from sinks.settings import SinkSettings
 from sinks.tables import table
-from sinks.values import Arrived, Partition, Row
+from sinks.values import Arrived, Partition
 from sinks.write import block_of
 from still.embedded.stack import Ports, Stack, running_stack
 from tests.sinks.made import EXAMPLES, arrived, example
@@ -93,11 +94,7 @@ def _run(store: ClickHouseStore, leases: dict[Partition, str], records: list[Arr
     started, cpu = time.perf_counter(), time.process_time()
     batch, deduplicator = Batch(TABLE), Deduplicator()
     for at in range(0, len(records), READ):
-        read = records[at : at + READ]
-        for record, row in zip(read, DECODE(read), strict=True):
-            batch.cover(record)
-            if not deduplicator.is_landed(record.offset) and isinstance(row, Row) and not deduplicator.is_repeated(row):
-                batch.add(record, row)
+        fill(batch, records[at : at + READ], {EXAMPLES: deduplicator}, DECODE)
     decoded = time.process_time()
     block = block_of(TABLE, batch.rows, leases, time.time_ns() // 1000)
     store.insert(block)

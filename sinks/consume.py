@@ -20,11 +20,12 @@ from sinks.buffer import Batch
 from sinks.decode_columns import DecodeMany, bulk_decoders
 from sinks.deduplicate import Deduplicator
 from sinks.errors import BrokerUnavailable, Temporary
+from sinks.fill import fill
 from sinks.metrics import Metrics, RecordedMetrics
 from sinks.reader import Reader
 from sinks.settings import SinkSettings
 from sinks.tables import by_topic
-from sinks.values import Arrived, DeadLetters, Mark, Partition, Progress, Refused, Source, Store
+from sinks.values import Arrived, DeadLetters, Mark, Partition, Progress, Source, Store
 from sinks.write import Writer
 
 log = structlog.get_logger()
@@ -184,32 +185,15 @@ class Session:
         for record in arrived:
             if record.partition in self._held:
                 topics.setdefault(record.partition.topic, []).append(record)
+        deduplicators = {partition: held.deduplicator for partition, held in self._held.items()}
         for topic, records in topics.items():
-            self._fill(self._buffer(topic), records)
+            fill(self._buffer(topic), records, deduplicators, self._decode[topic])
 
     def _buffer(self, topic: str) -> Batch:
         batch = self._buffers.get(topic)
         if batch is None:
             batch = self._buffers[topic] = Batch(by_topic()[topic], since_s=time.monotonic())
         return batch
-
-    def _fill(self, batch: Batch, records: Sequence[Arrived]) -> None:
-        """Decode what has not landed, many at once, then judge all in their order; note how far the batch gets."""
-        held = self._held
-        new = [record for record in records if not held[record.partition].deduplicator.knows(record.offset)]
-        rows = dict(zip(((r.partition, r.offset) for r in new), self._decode[batch.table.topic](new), strict=True))
-        for record in records:
-            deduplicator = held[record.partition].deduplicator
-            batch.cover(record)
-            if deduplicator.is_landed(record.offset):
-                continue
-            row = rows[record.partition, record.offset]
-            if isinstance(row, Refused):
-                batch.refuse(record, row)
-            elif not deduplicator.is_repeated(row):
-                batch.add(record, row)
-        for partition in {record.partition for record in records}:
-            batch.mark(partition, held[partition].deduplicator.moved())
 
     def _is_due(self, batch: Batch) -> bool:
         settings = self._settings
