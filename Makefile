@@ -38,10 +38,13 @@ check: setup ## Lint, format, types
 bench: setup ## Measure; prints tables, changes nothing
 	$(BIN)/python -m bench
 
+main-job: setup ## The public conversations and labels, audited and trained on; needs ../shared/data
+	@STILL_THREADS=2 OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=0 $(BIN)/python -m bench.main_job
+
 up: setup ## The whole stack in the foreground
 	@$(BIN)/still up
 
 clean: ## Forget the embedded data (not the environment)
-	rm -rf .still
+	rm -rf .still .still-main-job
 
-.PHONY: help setup demo test test-all test-crash check bench up clean
+.PHONY: help setup demo test test-all test-crash check bench main-job up clean

@@ -100,6 +100,8 @@ class Publisher:
             if event.event_id not in known:
                 self._announce(event)
             self.reached(f"announced_{event.kind}")
+        # First the intent: killed in the middle of the folder, nobody may try to carry out what half is left of.
+        (stage / INTENT).unlink()
         rmtree(stage)
         return events
 

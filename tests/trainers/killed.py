@@ -1,4 +1,4 @@
-"""A process that publishes one version and kills itself (SIGKILL) at a named point; started by test_publish."""
+"""A process that publishes and kills itself (SIGKILL) at a named point, or goes on until killed; see test_publish."""
 
 import os
 import signal
@@ -9,6 +9,8 @@ from sinks.registry import open_registry
 from tests.adapters import FileAnnouncer, event
 from trainers.publish import ADAPTER, Publisher
 
+UNTIL_KILLED = "until killed"
+
 
 def main(folder: Path, point: str) -> None:
     """Publish, and die at the point."""
@@ -17,12 +19,20 @@ def main(folder: Path, point: str) -> None:
         if name == point:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    registry = open_registry(f"file://{folder}/registry")
-    publisher = Publisher(registry, FileAnnouncer(folder / "announced"), folder / "work", reached)
-    with publisher.staging("run-1") as stage:
-        (stage / ADAPTER / "adapter_model.safetensors").write_bytes(b"weights")
-        draft = event("intent-00001-x", at=registry.next_number("intent"))
-        publisher.publish(stage, draft, "pass")
+    publisher = Publisher(
+        open_registry(f"file://{folder}/registry"), FileAnnouncer(folder / "announced"), folder / "work", reached
+    )
+    _publish(publisher)
+    while point == UNTIL_KILLED:
+        print("published", flush=True)
+        _publish(publisher)
+
+
+def _publish(publisher: Publisher) -> None:
+    number = publisher.registry.next_number("intent")
+    with publisher.staging(f"run-{number}") as stage:
+        (stage / ADAPTER / "adapter_model.safetensors").write_bytes(b"weights" * number)
+        publisher.publish(stage, event(f"intent-{number:05d}-x", at=number), "pass")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Publication: whole or not at all, whatever is killed when; doing it twice changes nothing."""
 
+import random
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from schemas.artifacts import verify
 from sinks.registry import Registry, open_registry
 from tests.adapters import FileAnnouncer, event
+from tests.trainers.killed import UNTIL_KILLED
 from trainers.publish import ADAPTER, INTENT, KINDS, Publisher, artifact_of
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +88,28 @@ def test_killed_after_the_intent_is_carried_out_once(
     assert [one.kind for one in recorded] == list(KINDS["pass"])
     assert {one.adapter for one in recorded} == {name}
     assert sorted(FileAnnouncer(tmp_path / "announced").ids()) == sorted(one.event_id for one in recorded)
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_killed_at_any_moment_leaves_only_whole_versions(
+    seed: int, registry: Registry, publisher: Publisher, tmp_path: Path
+) -> None:
+    """Killed at a random moment between many publications, each version is whole and announced, or not there."""
+    command = [sys.executable, "-m", "tests.trainers.killed", str(tmp_path), UNTIL_KILLED]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        time.sleep(random.Random(seed).uniform(0, 0.3))
+        child.kill()
+    publisher.heal()
+    recorded = registry.events()
+    names = registry.names("intent")
+    assert {one.adapter for one in recorded} == set(names)
+    assert len(recorded) == len(KINDS["pass"]) * len(names)
+    assert sorted(FileAnnouncer(tmp_path / "announced").ids()) == sorted(one.event_id for one in recorded)
+    for one in recorded:
+        assert verify(registry.fetch(artifact_of(one), tmp_path / "cache")).sha256.startswith(one.adapter[-8:])
     assert list((tmp_path / "work").iterdir()) == []
 
 
