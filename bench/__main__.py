@@ -11,6 +11,7 @@ MODULES = (
     "bench.assemble",
     "bench.sink",
     "bench.clickhouse_http",
+    "bench.training",
     "bench.transit",
     "bench.freshness",
     "bench.recovery",
