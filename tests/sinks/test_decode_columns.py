@@ -30,6 +30,13 @@ def test_all_good_records_are_read_together() -> None:
     assert Columns(table("scores")).rows(scores) == [ONE["scores"](arrived(data, 0, SCORES)) for data in scores]
 
 
+def test_numbers_that_no_column_takes_stay_what_they_are() -> None:
+    """An integer beyond its type is not folded into another: the row says it, and the table refuses it."""
+    huge = [encode(example(1, partition=2**40)), encode(example(2, index=2**31)), encode(example(3, attempt=2**33))]
+    assert Columns(table("examples")).rows(huge) == [ONE["examples"](arrived(data, 0)) for data in huge]
+    assert Columns(table("examples")).rows([GOOD[0], encode(example(4, attempt=-1))]) is None
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(GOOD), st.integers(0, 10**6), st.binary(max_size=3), st.integers(0, 3))
 def test_no_damage_is_read_otherwise_than_alone(data: bytes, place: int, put: bytes, taken: int) -> None:
