@@ -28,7 +28,7 @@ class AssembleSettings:
     max_bytes: int = 32_000_000
     max_event_bytes: int = MAX_EVENT_BYTES
     max_conversation_bytes: int = 8_000_000
-    max_markers: int = 50_000
+    max_markers: int = 20_000
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
