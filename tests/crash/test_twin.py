@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from sinks.decode import decoders
 from sinks.tables import POSITION, by_topic
 from sinks.values import Arrived, Partition, Row
 from streams.deliver import Outgoing
+from streams.errors import GapFound
 from tests.crash import traffic
 from tests.crash.reference import derive
 from tests.crash.twin import CLUSTER, RULES, TOPICS, Crash, CrashAt, Worker, World, sink
@@ -203,6 +204,36 @@ def test_a_zombie_beside_its_successor_doubles_nothing(data: st.DataObject) -> N
         _live(zombie, data, data.draw(st.integers(0, 3)), commits=False)
     finish(world)
     audit(world)
+
+
+@law(12)
+@given(st.data())
+def test_records_that_a_broker_appended_twice_land_once(data: st.DataObject) -> None:
+    """The answer to an append is lost and the producer sends its last records again, anywhere: the tables do not."""
+    world = world_of(data.draw(st.integers(0, 50), "seed"), 6)
+    worker = Worker(world, PARTITIONS, CrashAt())
+    confirm = worker.confirm
+
+    def twice(batch: Sequence[Outgoing]) -> None:
+        confirm(batch)
+        confirm(batch[len(batch) - data.draw(st.integers(0, len(batch))) :])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker, "confirm", twice)
+        worker.run(SIZES)
+    finish(world)
+    audit(world)
+
+
+def test_a_hole_stops_the_partition_by_name() -> None:
+    """A conversation that vanished from the log is no silent loss: distill names the offsets and takes no more."""
+    world = world_of(5, 12)
+    worker = Worker(world, PARTITIONS, CrashAt())
+    while worker.step(EVENTS, 0, 100):
+        pass
+    del world.topics["conversations"][0][1]
+    with pytest.raises(GapFound, match=r"conversation.events\[0\] offset \d+ follows offset \d+, but \d+ is the last"):
+        worker.step("conversations", 0, 100)
 
 
 def _live(worker: Worker, data: st.DataObject, steps: int, *, commits: bool) -> None:

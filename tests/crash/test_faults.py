@@ -1,0 +1,152 @@
+"""Slow faults: a worker that stood still, workers that come and go, a ClickHouse without answer, a broker reborn."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from still.embedded.stack import Ports, Stack, embedded_stack
+from tests.apache import ApacheNode
+from tests.crash.pipeline import EVENTS, WITHIN_S, Pipeline
+
+SEED = 20261125
+SESSION_S = 6.0
+STALL_S = 60.0
+MOST_BYTES = 400_000_000
+"""What a sink may hold while nothing lands: two blocks of each topic, the client's queues, the interpreter."""
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+@pytest.fixture(name="pipeline")
+def _pipeline(stack: Stack, topic_prefix: str, database: str, tmp_path: Path) -> Pipeline:
+    """A pipeline over the session's broker and ClickHouse."""
+    made = Pipeline(stack.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path, SEED)
+    made.make()
+    return made
+
+
+def beside(pipeline: Pipeline, name: str) -> Pipeline:
+    """The same for another worker of the group, with a name and a folder of its own."""
+    folder = pipeline.folder / name
+    folder.mkdir(exist_ok=True)
+    return replace(pipeline, folder=folder)
+
+
+def stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """SIGTERM to all; each ends by itself."""
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+    assert [process.wait(WITHIN_S) for process in processes] == [0] * len(processes)
+
+
+def test_a_zombie_worker_doubles_nothing_in_clickhouse(pipeline: Pipeline) -> None:
+    """A worker stands still in mid-stream, another takes over and goes on, the first one wakes up and goes on too."""
+    zombie, sink = beside(pipeline, "zombie").worker(), pipeline.sink()
+    pipeline.publish(0)
+    time.sleep(1.0)
+    zombie.send_signal(signal.SIGSTOP)
+    try:
+        time.sleep(2 * SESSION_S)
+        successor = beside(pipeline, "successor").worker()
+        pipeline.publish(1)
+        pipeline.drain()
+    finally:
+        zombie.send_signal(signal.SIGCONT)
+    pipeline.publish(2)
+    time.sleep(SESSION_S)
+    zombie.kill()
+    zombie.wait()
+    pipeline.drain()
+    stop([successor, sink])
+    assert pipeline.audit() == []
+
+
+def test_workers_that_come_and_go_lose_nothing(pipeline: Pipeline) -> None:
+    """Under load workers join, leave by SIGTERM and die by kill -9, every few seconds."""
+    chance = random.Random(SEED)
+    sink = pipeline.sink()
+    workers: list[subprocess.Popen[bytes]] = []
+    for number in range(6):
+        workers.append(beside(pipeline, f"worker-{number}").worker())
+        pipeline.publish(number)
+        time.sleep(chance.uniform(0, 3))
+        if len(workers) > 1:
+            leaving = workers.pop(chance.randrange(len(workers)))
+            leaving.send_signal(chance.choice([signal.SIGTERM, signal.SIGKILL]))
+            leaving.wait(WITHIN_S)
+    pipeline.drain()
+    stop([*workers, sink])
+    assert pipeline.audit() == []
+
+
+def test_a_clickhouse_that_stands_still_costs_no_memory_and_no_row(tmp_path: Path) -> None:
+    """For a minute nothing can land while events go on: the sink's memory stays bounded, it lives, and catches up."""
+    with embedded_stack(tmp_path / "stack", Ports(broker=0, clickhouse=0)) as running:
+        here = running.stack
+        pipeline = Pipeline(here.bootstrap_servers, "stall.", here.clickhouse_url, "stall", tmp_path, SEED)
+        pipeline.make()
+        worker, sink = pipeline.worker(), pipeline.sink()
+        engine = running.supervisor.statuses()["clickhouse"].pid
+        assert engine is not None
+        os.kill(engine, signal.SIGSTOP)
+        try:
+            highest = _load(pipeline, sink.pid)
+        finally:
+            os.kill(engine, signal.SIGCONT)
+        assert (worker.poll(), sink.poll()) == (None, None)
+        assert highest < MOST_BYTES
+        pipeline.drain()
+        stop([worker, sink])
+        assert pipeline.audit() == []
+
+
+def _load(pipeline: Pipeline, pid: int) -> int:
+    """Publish for STALL_S; the most memory that the process held meanwhile, bytes."""
+    highest, block = 0, 0
+    until = time.monotonic() + STALL_S
+    while time.monotonic() < until:
+        if block < 15:
+            pipeline.publish(block)
+            block += 1
+        highest = max(highest, int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * 4096)
+        time.sleep(1.0)
+    return highest
+
+
+@pytest.mark.apache
+def test_a_broker_reborn_and_offsets_forgotten_change_nothing(
+    own_apache: ApacheNode, stack: Stack, database: str, tmp_path: Path
+) -> None:
+    """Kill -9 of Kafka; later all committed offsets are lost: the ledger says where to go on, nothing doubles."""
+    servers = own_apache.bootstrap_servers
+    pipeline = Pipeline(servers, "reborn.", stack.clickhouse_url, database, tmp_path, SEED)
+    pipeline.make()
+    worker, sink = pipeline.worker(), pipeline.sink()
+    pipeline.publish(0)
+    own_apache.kill()
+    own_apache.start()
+    pipeline.publish(1)
+    pipeline.drain()
+    stop([worker, sink])
+    before = pipeline.counts()
+    time.sleep(2 * SESSION_S)
+    groups = ["reborn.worker", "reborn.still.sink"]
+    for forgotten in AdminClient({"bootstrap.servers": servers}).delete_consumer_groups(groups).values():
+        forgotten.exception()
+    assert pipeline.committed() == {}
+    worker, sink = pipeline.worker(), pipeline.sink()
+    pipeline.drain()
+    stop([worker, sink])
+    assert pipeline.counts() == before
+    assert before[EVENTS] > 1000
+    assert pipeline.audit() == []
