@@ -27,18 +27,21 @@ MOST_BYTES = 400_000_000
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
-@pytest.fixture(name="pipeline")
-def _pipeline(stack: Stack, topic_prefix: str, database: str, tmp_path: Path) -> Pipeline:
-    """A pipeline over the session's broker and ClickHouse."""
-    made = Pipeline(stack.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path, SEED)
+@pytest.fixture(name="pipeline", params=["tansu", pytest.param("apache", marks=[pytest.mark.apache])])
+def _pipeline(
+    request: pytest.FixtureRequest, stack: Stack, topic_prefix: str, database: str, tmp_path: Path
+) -> Pipeline:
+    """A pipeline on either broker."""
+    broker = stack if request.param == "tansu" else request.getfixturevalue("apache")
+    made = Pipeline(broker.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path, SEED)
     made.make()
     return made
 
 
 def beside(pipeline: Pipeline, name: str) -> Pipeline:
-    """The same for another worker of the group, with a name and a folder of its own."""
+    """The same for another worker of the group, in a folder of its own, of which the last part is its name."""
     folder = pipeline.folder / name
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     return replace(pipeline, folder=folder)
 
 
@@ -50,14 +53,17 @@ def stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 def test_a_zombie_worker_doubles_nothing_in_clickhouse(pipeline: Pipeline) -> None:
-    """A worker stands still in mid-stream, another takes over and goes on, the first one wakes up and goes on too."""
-    zombie, sink = beside(pipeline, "zombie").worker(), pipeline.sink()
+    """A worker stands still in mid-stream, another takes its place and goes on, the first one wakes up and goes on too.
+
+    The successor bears its name: Tansu never lets a member go that only stands still.
+    """
+    zombie, sink = beside(pipeline, "zombie/one").worker(), pipeline.sink()
     pipeline.publish(0)
     time.sleep(1.0)
     zombie.send_signal(signal.SIGSTOP)
     try:
         time.sleep(2 * SESSION_S)
-        successor = beside(pipeline, "successor").worker()
+        successor = beside(pipeline, "successor/one").worker()
         pipeline.publish(1)
         pipeline.drain()
     finally:

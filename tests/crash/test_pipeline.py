@@ -42,7 +42,9 @@ def test_every_way_to_die_loses_and_doubles_nothing(pipeline: Pipeline) -> None:
     for block, point in enumerate(("acked:2", "committed:1"), start=1):
         pipeline.publish(block)
         assert ended(pipeline.worker(point)) == KILLED
-    for point in ("leases taken:1", "inserted conversation_events:1", "insert conversations:1", "ledger written:1"):
+    points = ("leases taken:1", "insert conversation_events:1", "inserted conversation_events:1", "ledger written:1")
+    for block, point in enumerate(points, start=6):
+        pipeline.publish(block)
         assert ended(pipeline.sink(point)) == KILLED, point
     _stop_in_mid_batch(pipeline)
     worker, sink = pipeline.worker(), pipeline.sink()
