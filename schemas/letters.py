@@ -26,11 +26,14 @@ _REPLAY = frozenset({ATTEMPT, LETTER, STAGE, *_ORIGIN})
 CUT_BYTES = "still-cut-bytes"
 CUT_SHA256 = "still-cut-sha256"
 """Headers of a letter that could not hold its record whole: size and sha256 of the value as it came."""
+_CUT = frozenset({CUT_BYTES, CUT_SHA256})
 
 MAX_BYTES = 15_000_000
 """Largest value and headers that a letter holds whole; the topic takes messages of 16 MB."""
 KEPT_BYTES = 10_000
 MAX_DETAIL = 2_000
+_DIGITS = 19
+"""As many as a 64-bit number has; Python refuses to read numbers of thousands."""
 
 
 class Position(NamedTuple):
@@ -68,7 +71,7 @@ def replay_of(headers: Headers) -> Replay | None:
         return None
     try:
         cluster, topic = (headers[name].decode() for name in _ORIGIN[:2])
-        partition, offset = (_count(headers[name], 2**63) for name in _ORIGIN[2:])
+        partition, offset = _count(headers[_ORIGIN[2]], 2**31), _count(headers[_ORIGIN[3]], 2**63)
         origin = Position(cluster, topic, partition, offset, _count(headers[ATTEMPT], 2**31))
         return Replay(headers[LETTER].decode(), headers[STAGE].decode(), origin) if origin.attempt else None
     except (KeyError, ValueError):
@@ -89,7 +92,7 @@ def is_for_another(headers: Headers, stage: str) -> bool:
 
 def replay_headers(letter: DeadLetter) -> dict[str, bytes]:
     """The headers under which a letter's record goes back to its topic."""
-    kept = {name: value for name, value in letter.headers.items() if name not in (CUT_BYTES, CUT_SHA256)}
+    kept = {name: value for name, value in letter.headers.items() if name not in _CUT}
     origin = (letter.cluster_id, letter.topic, letter.partition, letter.offset)
     return {
         **kept,
@@ -133,7 +136,8 @@ def digest_of(letter: DeadLetter) -> tuple[str | None, int]:
 
 def is_cut(letter: DeadLetter) -> bool:
     """Whether the letter holds only the beginning of its value."""
-    return CUT_SHA256 in letter.headers and letter.headers.get(CUT_BYTES, b"").isdigit()
+    size = letter.headers.get(CUT_BYTES, b"")
+    return CUT_SHA256 in letter.headers and size.isdigit() and len(size) <= _DIGITS
 
 
 def _size(letter: DeadLetter) -> int:
@@ -147,6 +151,7 @@ def _published(headers: Headers) -> dict[str, bytes]:
 
 def _fitting(value: bytes | None, headers: dict[str, bytes]) -> tuple[bytes | None, dict[str, bytes]]:
     """Value and headers as they are, or cut to what the topic takes, with size and sha256 of the whole value."""
+    headers = {name: held for name, held in headers.items() if name not in _CUT}  # a publisher's say nothing of a cut
     size = len(value or b"") + sum(len(name) + len(held) for name, held in headers.items())
     if size <= MAX_BYTES or value is None:
         return value, headers
@@ -156,6 +161,6 @@ def _fitting(value: bytes | None, headers: dict[str, bytes]) -> tuple[bytes | No
 
 
 def _count(text: bytes, limit: int) -> int:
-    if not text.isdigit() or len(text) > 19 or int(text) >= limit:
+    if not text.isdigit() or len(text) > _DIGITS or int(text) >= limit:
         raise ValueError(text)
     return int(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -100,3 +101,14 @@ def test_what_no_letter_holds_is_cut_with_its_size_and_digest() -> None:
     whole = letter_of(Taken(AT, 5, b"key", value[:-100], {}), "assemble", "too_large", "")
     assert (whole.value, is_cut(whole)) == (value[:-100], False)
     assert len(codec.encode(whole)) < 16_000_000
+
+
+def test_what_a_publisher_names_like_our_headers_changes_no_letter() -> None:
+    """A record that carries the marks of a cut, or an origin that no partition has, is taken for what it is."""
+    marks = {"still-cut-bytes": b"9" * 5000, "still-cut-sha256": b"none", "h": b"v"}
+    letter = letter_of(Taken(AT, 5, b"key", b"value", marks), "assemble", "undecodable", "")
+    assert (letter.headers, is_cut(letter)) == ({"h": b"v"}, False)
+    assert digest_of(letter) == (hashlib.sha256(b"value").hexdigest(), 5)
+    by_others = replace(letter, headers=marks)
+    assert (is_cut(by_others), digest_of(by_others)) == (False, digest_of(letter))
+    assert replay_of(replay_headers(letter) | {"origin-partition": b"%d" % 2**31}) is None
