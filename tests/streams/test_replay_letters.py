@@ -81,7 +81,7 @@ def test_a_repair_may_be_json_or_wire_format_of_the_topics_record() -> None:
         (b"{broken", ImportFault, "f:1: is no JSON"),
         (b"", ImportFault, "is empty"),
         (b"[1]", ImportFault, "not an object"),
-        (b"\xff\xfe", ImportFault, "is no JSON"),
+        (b"\xff\xfe", ImportFault, "f:1: is no UTF-8 text"),
         (b'{"conversation_id": "c", "kind": "dance"}', ImportFault, "kind='dance'"),
         (b'{"kind": "closed"}', ImportFault, "lacks conversation_id"),
         (b"\x00\x00", Undecodable, "header"),
