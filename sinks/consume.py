@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from threading import Event
 
@@ -32,6 +32,7 @@ log = structlog.get_logger()
 
 READ_WAIT_S = 0.05
 MEASURE_EVERY_S = 1.0
+REVOKE_LOOK_S = 0.2
 BUFFERED_BLOCKS = 2
 """How many blocks of one topic may wait before its partitions are paused."""
 
@@ -74,6 +75,10 @@ def run(settings: SinkSettings, store: Store, dead_letters: DeadLetters, custome
         except ClusterChanged as change:
             signals.ready.clear()
             log.warning("broker_cluster_changed", detail=str(change))
+        except Temporary as error:
+            if not signals.stop.is_set():
+                raise
+            log.warning("sink_stopped_waiting", why=str(error), help="what had not landed is read again")
 
 
 @dataclass(slots=True)
@@ -133,6 +138,7 @@ class Session:
         finally:
             self._give_up.set()
             self._threads.shutdown(wait=True)
+            self._flights.clear()  # to leave the group is to be told of a revocation: it must not ask for them again
             self._reader.close()
 
     def turn(self) -> None:
@@ -162,9 +168,12 @@ class Session:
         return starts
 
     def revoked(self, partitions: list[Partition]) -> None:
-        """Let running inserts end, keep their progress, forget what was only read."""
+        """Let running inserts end, unless a stop comes first; keep their progress, forget what was only read."""
         self._signals.ready.clear()
-        self._collect(wait=True)
+        running = [flight.done for flight in self._flights.values()]
+        while wait(running, REVOKE_LOOK_S).not_done and not self._signals.stop.is_set():
+            self._signals.beat()
+        self._collect()
         self._write_ledger()
         for batch in self._buffers.values():
             batch.drop(set(partitions))
@@ -210,10 +219,10 @@ class Session:
         batch = self._buffers.pop(topic)
         self._flights[topic] = _Flight(batch, self._threads.submit(self._writer.write, batch, dict(self._leases)))
 
-    def _collect(self, *, wait: bool = False) -> None:
+    def _collect(self) -> None:
         """Note what the finished inserts have landed; their failures surface here."""
         for topic, flight in list(self._flights.items()):
-            if wait or flight.done.done():
+            if flight.done.done():
                 rows = flight.done.result()
                 del self._flights[topic]
                 self._note(flight.batch, rows)
@@ -278,7 +287,8 @@ class Session:
             time.sleep(0.005)
         if not self._flights:
             self._write_ledger()
-        log.info("sink_stopped", unlanded=sum(len(b.rows) for b in self._buffers.values()))
+        batches = [*self._buffers.values(), *(flight.batch for flight in self._flights.values())]
+        log.info("sink_stopped", unlanded=sum(len(batch.rows) for batch in batches))
 
 
 def _known(cluster: str | None) -> str:

@@ -1,0 +1,68 @@
+"""The sink's loop against librdkafka's own broker for tests: how it ends while ClickHouse is away."""
+
+import threading
+from collections.abc import Sequence
+
+import pytest
+from confluent_kafka import Producer
+from structlog.testing import capture_logs
+
+from schemas.codec import encode
+from sinks import consume
+from sinks.errors import Temporary
+from sinks.memory import MemoryDeadLetters, MemoryStore
+from sinks.settings import SinkSettings
+from sinks.values import Block, Partition
+from tests.sinks.made import example
+
+RECORDS = 20
+DEADLINE_S = 60.0
+
+
+class _Away(MemoryStore):
+    """A store that stops answering: at once, or when the first block comes."""
+
+    def __init__(self, signals: consume.Signals, *, at_once: bool) -> None:
+        super().__init__()
+        self._signals = signals
+        self._at_once = at_once
+
+    def take_leases(self, partitions: Sequence[Partition]) -> dict[Partition, str]:
+        """Asks for the stop where it is away from the start."""
+        if not self._at_once:
+            return super().take_leases(partitions)
+        self._signals.stop.set()
+        raise Temporary("no answer")
+
+    def insert(self, block: Block) -> None:
+        """Asks for the stop while this block's outcome is unknown."""
+        self._signals.stop.set()
+        raise Temporary("no answer", table=block.table.name)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_a_stop_while_clickhouse_is_away_is_a_clean_end(is_shared: bool, at_once: bool) -> None:
+    """Nothing is landed nor raised; what had been read is counted, and is read again after the next start."""
+    producer = Producer({"test.mock.num.brokers": 1, "log_level": 0})
+    servers = ",".join(f"{b.host}:{b.port}" for b in producer.list_topics(timeout=DEADLINE_S).brokers.values())
+    sender = Producer({"bootstrap.servers": servers, "log_level": 0})
+    for number in range(RECORDS):
+        sender.produce("examples", encode(example(number)), partition=0)
+    assert sender.flush(DEADLINE_S) == 0
+    settings = SinkSettings(
+        servers, topics=("examples",), is_shared=is_shared, instance="one" if is_shared else None,
+        max_rows=RECORDS, max_wait_s=DEADLINE_S, stop_within_s=0.5,
+    )  # fmt: skip
+    signals = consume.Signals()
+    store = _Away(signals, at_once=at_once)
+    too_late = threading.Timer(DEADLINE_S, signals.stop.set)
+    too_late.start()
+    with capture_logs() as events:
+        consume.run(settings, store, MemoryDeadLetters(), b"key", signals)
+    too_late.cancel()
+    assert store.rows("examples") == []
+    told = {event["event"]: event for event in events}
+    assert (
+        told["sink_stopped_waiting"]["why"] == "no answer" if at_once else told["sink_stopped"]["unlanded"] == RECORDS
+    )
