@@ -37,12 +37,15 @@ def certify(
     """
     if confidence.shape != correct.shape:
         raise ValueError(f"confidence has shape {confidence.shape}, correct {correct.shape}; they must be equal")
-    order = np.argsort(-confidence, kind="stable")
-    errors = np.cumsum(~correct[order])
-    for coverage in COVERAGES:
-        answered = int(np.floor(coverage * len(order)))
-        if answered and upper_bound(int(errors[answered - 1]), answered, delta / len(COVERAGES)) <= alpha:
-            return Routing(1.0, float(confidence[order][answered - 1]), alpha, delta, answered / len(order))
+    surest = np.sort(confidence)[::-1]
+    for wanted in (int(np.floor(coverage * len(surest))) for coverage in COVERAGES):
+        if not wanted:
+            break
+        # Equal confidences lie on one side of any threshold, so what is judged is all that it would let through.
+        answered = confidence >= surest[wanted - 1]
+        n, errors = int(answered.sum()), int((answered & ~correct).sum())
+        if upper_bound(errors, n, delta / len(COVERAGES)) <= alpha:
+            return Routing(1.0, float(surest[wanted - 1]), alpha, delta, n / len(surest))
     return Routing(1.0, None, alpha, delta, None)
 
 

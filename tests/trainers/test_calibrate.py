@@ -45,6 +45,15 @@ def test_better_answers_cover_more() -> None:
     assert float((confidence >= (some.threshold or 1)).mean()) == pytest.approx(some.coverage)
 
 
+def test_equal_confidences_are_judged_together() -> None:
+    """Where all are equally sure, no threshold parts right from wrong: nothing is certified at 40 % errors."""
+    correct = np.arange(1000) < 600
+    assert certify(np.ones(1000), correct).threshold is None
+    half = np.where(np.arange(1000) < 500, 1.0, 0.5)
+    routing = certify(half, np.arange(1000) < 500)
+    assert (routing.threshold, routing.coverage) == (1.0, 0.5)
+
+
 def test_shapes_must_agree() -> None:
     """A mix-up of arrays is named."""
     with pytest.raises(ValueError, match="must be equal"):
