@@ -1,7 +1,8 @@
 """When to trust an adapter's answer: the largest coverage whose error is certified, by risk control, not by eye.
 
 Declared coverage points, an exact binomial bound for each (Clopper-Pearson 1934), Bonferroni over them
-(Learn-then-Test, Angelopoulos et al. 2021). Calibrate on items that were neither trained on nor in the benchmark.
+(Learn-then-Test, Angelopoulos et al. 2021). Calibrate on items that neither trained the adapter, chose its epoch or its
+batch, nor judge it. The bound takes items as independent and traffic as what they show: audit it where it serves.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def certify(
 
 
 def routing_of(evaluation: Evaluation) -> Routing | None:
-    """The routing that a development evaluation certifies; None where answers are not right or wrong, as for a loss."""
+    """The routing that calibration items certify; None where answers are not right or wrong, as for a loss."""
     if evaluation.metric == "token_loss":
         return None
     surety = {answer.item_id: answer.confidence for answer in evaluation.predictions}

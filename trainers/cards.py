@@ -28,6 +28,7 @@ def model_card(event: ModelEvent, batch: Mapping[str, Any]) -> str:
         _what(event),
         _figures(event.metrics),
         _verdict(event.gate),
+        _routing(event),
         _data(batch),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -61,6 +62,28 @@ def _verdict(gate: Gate | None) -> str:
         return ""
     return f"## Gate: {gate.verdict}\n\nAgainst {gate.against}, by {gate.test}.\n" + "".join(
         f"\n- {reason}" for reason in gate.reasons
+    )
+
+
+def _routing(event: ModelEvent) -> str:
+    routing = event.routing
+    if routing is None:
+        return ""
+    n = next((m.n for m in event.metrics if m.on.startswith("calibration")), 0)
+    promise = f"an error of at most {routing.alpha:.0%} at confidence {1 - routing.delta:.0%}"
+    if routing.threshold is None:
+        found = (
+            f"No coverage is certified to have {promise} by {n} calibration items: nothing should be routed to it yet."
+        )
+    else:
+        found = (
+            f"From confidence {routing.threshold:.4f} on it answers {routing.coverage:.1%} with {promise} (exact "
+            f"binomial bound, Bonferroni over the declared coverages, {n} calibration items)."
+        )
+    return (
+        f"## Routing\n\n{found} Those items neither trained it, chose its epoch or a batch, nor judged it; the bound "
+        "takes them as independent, although one conversation may give several, and they are admitted examples: harder "
+        "or out-of-scope traffic errs more often. Audit it where it serves."
     )
 
 

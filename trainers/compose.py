@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from schemas.ids import content_hash, share, text_hash
 from schemas.records import Task
 from trainers.batches import Batch, Policy
 from trainers.errors import MixedBatch
 from trainers.gaps import NO_NEEDS, Needs
+from trainers.held_out import HeldOut
 from trainers.items import Item
 from trainers.pool import Pool
 
@@ -28,7 +29,7 @@ def compose(pool: Pool, policy: Policy, needs: Needs = NO_NEEDS) -> Batch:
     """
     _refuse_mixture((*pool.fresh, *pool.older), policy.task)
     left_out: Counter[str] = Counter()
-    held = _HeldOut.of(pool)
+    held = HeldOut.of(benchmark=pool.benchmark, development=pool.development, calibration=pool.calibration)
     seen: set[tuple[str, str]] = set()
     fresh = list(_clean(pool.fresh, held, seen, left_out))
     older = list(_clean(pool.older, held, seen, left_out))
@@ -46,37 +47,7 @@ def compose(pool: Pool, policy: Policy, needs: Needs = NO_NEEDS) -> Batch:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _HeldOut:
-    """Texts, conversations and customers of benchmark and development: by side, so that reasons can name it."""
-
-    sides: tuple[tuple[str, frozenset[str], frozenset[str]], ...]
-
-    @classmethod
-    def of(cls, pool: Pool) -> _HeldOut:
-        sides = (("benchmark", pool.benchmark), ("development", pool.development))
-        return cls(tuple((name, _texts(items), _people(items)) for name, items in sides))
-
-    def reason(self, item: Item) -> str | None:
-        """Why training may not use this item, or None."""
-        for name, texts, people in self.sides:
-            if not texts.isdisjoint(_texts((item,))):
-                return f"text_in_{name}"
-            if not people.isdisjoint(_people((item,))):
-                return f"customer_in_{name}"
-        return None
-
-
-def _texts(items: Iterable[Item]) -> frozenset[str]:
-    """Hashes of what was said and of what the track reads: a leak through either is one."""
-    return frozenset(digest for item in items for digest in (item.text_hash, text_hash(item.text)))
-
-
-def _people(items: Iterable[Item]) -> frozenset[str]:
-    return frozenset(unit for item in items for unit in (item.conversation_id, item.customer) if unit is not None)
-
-
-def _clean(items: Sequence[Item], held: _HeldOut, seen: set[tuple[str, str]], left_out: Counter[str]) -> Iterable[Item]:
+def _clean(items: Sequence[Item], held: HeldOut, seen: set[tuple[str, str]], left_out: Counter[str]) -> Iterable[Item]:
     for item in sorted(items, key=lambda item: item.id):
         key = text_hash(item.text), content_hash(item.target)
         reason = "duplicate" if key in seen else held.reason(item)

@@ -1,29 +1,39 @@
 """What a run may choose from: items of one track, frozen at one watermark, with the held-out sides beside them.
 
 Gathered from the example store, or read directly from a labelled data file, which is then used unchanged. Where nothing
-is marked as development, a tenth of the training side's customers is held back for it, never the benchmark.
+is marked as development, a tenth of the training side's customers is held back for it, never the benchmark. Half of
+development is set apart to calibrate on: what chose the epoch and the next batch would flatter its own certificate.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from schemas.ids import share
 from schemas.records import Example
+from trainers.held_out import HeldOut
 from trainers.items import Item, item_of, items_of_file
 from trainers.protocols import ExampleStore
 from trainers.tracks import Track
 
 DEVELOPMENT_SHARE = 0.1
+CALIBRATION_SHARE = 0.5
+LEAST_TO_CALIBRATE = 107
+"""Fewer items certify nothing, even without an error (`trainers.calibrate`), and serve better as development."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Fresh and older training items, development and benchmark, and where all of it came from."""
+    """Fresh and older training items, the held-out sides, and where all of it came from.
+
+    Development stops the training and chooses the next batch; calibration only certifies confidence; the benchmark
+    only judges.
+    """
 
     fresh: tuple[Item, ...]
     older: tuple[Item, ...]
@@ -31,6 +41,7 @@ class Pool:
     benchmark: tuple[Item, ...]
     watermark: str | None = None
     query: dict[str, Any] = field(default_factory=dict)
+    calibration: tuple[Item, ...] = ()
 
 
 def gather(store: ExampleStore, track: Track, after: str | None) -> Pool:
@@ -47,7 +58,8 @@ def gather(store: ExampleStore, track: Track, after: str | None) -> Pool:
     development = read(None, "development")
     benchmark = [item_of(example, track) for example in newest(store.benchmark(track.task, track.label_set))]
     query = {"after": after, "admitted_only": True, "min_quality": track.min_quality, "label_set": track.label_set}
-    return _with_development(Pool(tuple(fresh), tuple(older), tuple(development), tuple(benchmark), watermark, query))
+    pool = Pool(tuple(fresh), tuple(older), tuple(development), tuple(benchmark), watermark, query)
+    return _with_sides(pool, track)
 
 
 def read_pool(path: Path, track: Track) -> Pool:
@@ -59,7 +71,7 @@ def read_pool(path: Path, track: Track) -> Pool:
     items = items_of_file(path, track)
     sides = {split: tuple(i for i in items if i.split == split) for split in ("train", "development", "benchmark")}
     query = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "unchanged": True}
-    return _with_development(Pool(sides["train"], (), sides["development"], sides["benchmark"], None, query))
+    return _with_sides(Pool(sides["train"], (), sides["development"], sides["benchmark"], None, query), track)
 
 
 def newest(examples: Iterable[Example]) -> list[Example]:
@@ -76,19 +88,38 @@ def trainable(example: Example, track: Track) -> bool:
     return example.origin != "production" or example.quality is None or example.quality >= track.min_quality
 
 
+def _with_sides(pool: Pool, track: Track) -> Pool:
+    """The pool with development that knows nothing of the benchmark, and calibration where it can certify anything."""
+    pool = _with_development(pool)
+    held = HeldOut.of(benchmark=pool.benchmark)
+    reasons = [held.reason(item) for item in pool.development]
+    apart = [item for item, reason in zip(pool.development, reasons, strict=True) if reason is None]
+    development, calibration = _part(apart, "calibration", CALIBRATION_SHARE)
+    if track.metric == "token_loss" or len(calibration) < LEAST_TO_CALIBRATE:
+        development, calibration = tuple(apart), ()
+    told = {
+        "development": len(development),
+        "calibration": len(calibration),
+        "left_out": dict(sorted(Counter(filter(None, reasons)).items())),
+    }
+    query = {**pool.query, "held_out": told}
+    return replace(pool, development=development, calibration=calibration, query=query)
+
+
 def _with_development(pool: Pool) -> Pool:
     if pool.development:
         return pool
-    fresh, held = _part(pool.fresh)
-    older, held_older = _part(pool.older)
+    fresh, held = _part(pool.fresh, "development", DEVELOPMENT_SHARE)
+    older, held_older = _part(pool.older, "development", DEVELOPMENT_SHARE)
     query = {**pool.query, "development": f"{DEVELOPMENT_SHARE} of the customers of the training side"}
-    return Pool(fresh, older, held + held_older, pool.benchmark, pool.watermark, query)
+    return replace(pool, fresh=fresh, older=older, development=held + held_older, query=query)
 
 
-def _part(items: Iterable[Item]) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+def _part(items: Iterable[Item], salt: str, held_share: float) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """What is kept and what is held, by customer, else conversation."""
     kept: list[Item] = []
     held: list[Item] = []
     for item in items:
         unit = item.customer or item.conversation_id
-        (held if share(unit, "development") < DEVELOPMENT_SHARE else kept).append(item)
+        (held if share(unit, salt) < held_share else kept).append(item)
     return tuple(kept), tuple(held)

@@ -1,12 +1,13 @@
 """A run of one track: batch, probe, train, evaluate, gate, gaps, and again, until nothing more is to be gained.
 
-Pure orchestration: who stores, learns and announces is given. The benchmark only judges; what the next batch holds is
-decided by the errors on development. Each round leaves one adapter version, whatever its verdict.
+Pure orchestration: who stores, learns and announces is given. The benchmark only judges, calibration only certifies
+confidence; what the next batch holds is decided by the errors on development. Each round leaves one adapter version,
+whatever its verdict.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import structlog
 
 from schemas.adapters import fold
 from schemas.ids import stable_id
-from schemas.records import Gate, Metric, ModelEvent
+from schemas.records import Gate, ModelEvent
 from trainers.batches import Batch, Policy, write_batch
 from trainers.calibrate import routing_of
 from trainers.cards import write_card
@@ -24,6 +25,7 @@ from trainers.errors import NothingToLearn
 from trainers.evaluate import Evaluation, evaluate
 from trainers.gaps import NO_NEEDS, Needs, find_gaps
 from trainers.gates import judge
+from trainers.items import Item
 from trainers.pool import Pool
 from trainers.protocols import Learner, Made, Progress
 from trainers.publish import ADAPTER, Publisher, artifact_of
@@ -145,15 +147,21 @@ class Run:
                 progress=lambda what, share: self.progress(f"round {number}: {what}", share),
             )
             self.progress(f"round {number}: benchmark", 0.0)
-            candidate = self._evaluate(stage / ADAPTER)
+            candidate = self._evaluate(stage / ADAPTER, self.pool.benchmark)
+            calibration = self._evaluate(stage / ADAPTER, self.pool.calibration)
             name, other = self._rival(batch)
             gate = judge(candidate, other, name, self.track)
             event = self._event(number, batch, made, gate)
             event = replace(
                 event,
-                metrics=_metrics(candidate, other, "probe" if self._champion is None else "champion", made),
+                metrics=(
+                    *candidate.metrics("candidate", "benchmark"),
+                    *other.metrics("probe" if self._champion is None else "champion", "benchmark"),
+                    *made.development.metrics("candidate", "development"),
+                    *(calibration.metrics("candidate", "calibration") if calibration.n else ()),
+                ),
                 slices=candidate.slices,
-                routing=routing_of(made.development),
+                routing=routing_of(calibration),
                 lineage={**event.lineage, "warm_from": warm.adapter if warm else None},
             )
             write_card(stage / ADAPTER, event, batch.summary())
@@ -170,13 +178,13 @@ class Run:
             return "probe", evaluate(self.learner.probe(batch.items), self.pool.benchmark, self.track)
         name = self._champion.adapter
         if name not in self._measured:
-            self._measured[name] = self._evaluate(self._fetched(self._champion))
+            self._measured[name] = self._evaluate(self._fetched(self._champion), self.pool.benchmark)
         return name, self._measured[name]
 
-    def _evaluate(self, folder: Path) -> Evaluation:
+    def _evaluate(self, folder: Path, items: Sequence[Item]) -> Evaluation:
         predictor = self.learner.load(folder)
         try:
-            return evaluate(predictor, self.pool.benchmark, self.track)
+            return evaluate(predictor, items, self.track)
         finally:
             predictor.close()
 
@@ -212,14 +220,6 @@ class Run:
                 "track": asdict(track),
             },
         )
-
-
-def _metrics(candidate: Evaluation, other: Evaluation, subject: str, made: Made) -> tuple[Metric, ...]:
-    return (
-        *candidate.metrics("candidate", "benchmark"),
-        *other.metrics(subject, "benchmark"),
-        *made.development.metrics("candidate", "development"),
-    )
 
 
 def _why_empty(track: Track, batch: Batch) -> str:

@@ -73,6 +73,14 @@ def test_customers_of_the_benchmark_are_left_out_and_counted() -> None:
     assert batch.left_out == {"customer_in_benchmark": 2}
 
 
+def test_calibration_is_held_out_too() -> None:
+    """What certifies an adapter's confidence never trains it."""
+    pool = replace(
+        _pool([contact(1), contact(2)]), calibration=(contact(1, split="development", text=contact(1).text),)
+    )
+    assert compose(pool, POLICY).left_out == {"text_in_calibration": 1}
+
+
 def test_a_label_has_a_cap() -> None:
     """No label takes more rows than the policy allows."""
     batch = compose(_pool([contact(n) for n in range(50)] + [contact(99, "track")]), replace(POLICY, max_per_label=10))

@@ -9,7 +9,7 @@ import pytest
 from schemas.adapters import fold
 from sinks.registry import open_registry
 from tests.adapters import FileAnnouncer
-from tests.trainers.made import LOOP, contact, contacts
+from tests.trainers.made import LOOP, WORDS, contact, contacts
 from tests.trainers.word_learner import WordLearner
 from trainers.batches import read_batch
 from trainers.errors import NothingToLearn
@@ -72,6 +72,21 @@ def test_the_benchmark_never_steers(tmp_path: Path) -> None:
     assert [r.batch["sha256"] for r in one.rounds[:2]] == [r.batch["sha256"] for r in two.rounds[:2]]
 
 
+def test_calibration_certifies_and_steers_nothing(tmp_path: Path) -> None:
+    """Whatever calibration holds, batches and adapters are the same; the certificate follows its errors alone."""
+    easy = tuple(contact(n, list(WORDS)[n % 3], "development") for n in range(1000, 1150))
+    hard = tuple(_confused(n, "development") for n in range(2000, 2150))
+    one = _run(tmp_path / "one", replace(_pool(), calibration=easy))
+    two = _run(tmp_path / "two", replace(_pool(), calibration=hard))
+    assert [r.event.batch for r in one.rounds] == [r.event.batch for r in two.rounds]
+    assert one.rounds[0].event.routing is not None
+    assert two.rounds[0].event.routing is not None
+    assert one.rounds[0].event.routing.coverage == 1.0
+    assert two.rounds[0].event.routing.coverage is None
+    told = [m.n for m in one.rounds[0].event.metrics if m.on.startswith("calibration") and m.name == "accuracy"]
+    assert told == [150]
+
+
 def test_later_versions_face_the_champion(tmp_path: Path) -> None:
     """Once a version is promoted, the next is judged against it, and the champion stays unless it is beaten."""
     first = _run(tmp_path, _pool())
@@ -128,3 +143,5 @@ def test_the_card_holds_figures_and_no_words(tmp_path: Path) -> None:
     assert "## Gate: pass" in card
     assert report.rounds[0].batch["sha256"] in card
     assert "money back" not in card
+    assert "No coverage is certified" in card
+    assert "by 0 calibration items" in card
