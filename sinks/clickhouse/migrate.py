@@ -82,7 +82,7 @@ def require(client: Client) -> None:
     Raises:
         Misconfigured: it is older.
     """
-    newest = max(_checksums(client), default=0) if _record_exists(client) else 0
+    newest = max(_whole(client), default=0) if _record_exists(client) else 0
     if newest < len(migrations()):
         raise Misconfigured(
             f"database {client.database} is at migration {newest}, this version needs {len(migrations())};"
@@ -111,6 +111,12 @@ def _checksums(client: Client) -> dict[int, str]:
     sql = f"SELECT number, argMax(checksum, applied_at) FROM {client.database}.{RECORD} GROUP BY number"
     found = client.columns(sql)
     return {int(number): str(checksum) for number, checksum in zip(*found.values, strict=True)}
+
+
+def _whole(client: Client) -> list[int]:
+    """The migrations of which every statement was executed."""
+    sql = f"SELECT number FROM {client.database}.{RECORD} GROUP BY number HAVING uniqExact(statement) = max(statements)"
+    return [int(number) for number in client.columns(sql).first]
 
 
 def _record_exists(client: Client) -> bool:

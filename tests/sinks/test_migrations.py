@@ -163,6 +163,22 @@ class Dying(Client):
             raise Died
 
 
+def test_half_a_step_is_not_enough(client: Client, settings: TableSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sink does not start on a database whose newest step was begun and not finished."""
+    migrate(client, settings)
+    add = "ALTER TABLE {database}.scores ADD COLUMN IF NOT EXISTS "
+    known = migrations()
+    newer = Migration(len(known) + 1, "two", f"{add}one String;\n\n{add}two String;\n")
+    monkeypatch.setattr("sinks.clickhouse.migrate.migrations", lambda: (*known, newer))
+    with pytest.raises(Died):
+        migrate(Dying(client, 5, after=False), settings)  # 1, 2: the record's own; 3, 4: the first half
+    assert client.columns(f"SELECT max(number) FROM {client.database}.{RECORD}").first[0] == newer.number
+    with pytest.raises(Misconfigured, match=rf"is at migration {newer.number - 1}, this version needs {newer.number}"):
+        require(client)
+    assert migrate(client, settings).migrations == {f"{newer.number:04d}_two": 1}
+    require(client)
+
+
 @pytest.mark.parametrize("after", [False, True])
 def test_death_at_every_statement_is_survived(client: Client, settings: TableSettings, *, after: bool) -> None:
     """Each run gets one change further than the one before it, until one is whole: nothing is half, nothing is lost."""
