@@ -25,6 +25,7 @@ from still.demo import report, traffic
 from still.embedded.errors import EmbeddedError
 from still.embedded.stack import EmbeddedStack, embedded_stack
 from still.errors import UserError
+from still.output import console
 from still.settings import Settings, load
 from still.training import explained, service
 from trainers.service import TrainerService, last_watermark
@@ -65,7 +66,7 @@ def demo(
             _run(load(folder=settings.folder), amount, bars)
     except EmbeddedError as error:
         raise UserError(str(error)) from None
-    Console().print(f"\ndone in {time.monotonic() - began:.0f} s; everything is kept in {settings.folder}")
+    console().print(f"\ndone in {time.monotonic() - began:.0f} s; everything is kept in {settings.folder}")
 
 
 def _start(running: EmbeddedStack, folder: Path, bars: Progress) -> None:
@@ -86,7 +87,7 @@ def _run(settings: Settings, amount: traffic.Amount, bars: Progress) -> None:
         _learn(trainer, track, told)
     _answer(settings, bars)
     bars.stop()
-    report.show(Console(), client, report.learned(wiring.registry(settings).events()), _NEXT)
+    report.show(console(), client, report.learned(wiring.registry(settings).events()), _NEXT)
 
 
 def _fill(settings: Settings, client: Client, amount: traffic.Amount, bars: Progress) -> None:

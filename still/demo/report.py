@@ -79,14 +79,16 @@ def _funnel(client: Client) -> Table:
 
 
 def _learned(found: dict[Task, Learned]) -> Table:
-    table = Table("task", "metric", "before", "after", "items", "verdict", "version", box=None)
+    table = Table("task", box=None)
+    for header in ("metric", "before", "after", "items", "verdict"):
+        table.add_column(header, overflow="fold")
     for task in TASKS:
         if task in found:
             one = found[task]
             name = one.after.name if one.after else UNKNOWN
             items = f"{one.after.n:,}" if one.after else UNKNOWN
             verdict = one.event.gate.verdict if one.event.gate else UNKNOWN
-            table.add_row(task, name, _figure(one.before), _figure(one.after), items, verdict, one.event.adapter)
+            table.add_row(task, name, _figure(one.before), _figure(one.after), items, verdict)
     return table
 
 
@@ -102,7 +104,9 @@ def _show_verdicts(console: Console, found: dict[Task, Learned]) -> None:
     console.print("before = frozen-encoder probe on the same batch (response: the bare base); 95 % intervals")
     for task, one in found.items():
         if one.event.gate:
-            console.print(f"  {task}: {one.event.gate.reasons[0]}", highlight=False, soft_wrap=True)
+            console.print(
+                f"  {task}: {one.event.adapter}: {one.event.gate.reasons[0]}", highlight=False, soft_wrap=True
+            )
 
 
 def _show_projection(console: Console, found: Projection) -> None:
