@@ -133,10 +133,14 @@ class EmbeddedStack:
     def _on_change(self, status: ChildStatus) -> None:
         if self._stack is None:
             return
-        if status.name == "broker" and status.state is ChildState.READY:
-            self.refresh()
-        else:
-            self._write()
+        try:
+            if status.name == "broker" and status.state is ChildState.READY:
+                self.refresh()
+            else:
+                self._write()
+        except OSError as error:
+            # A full disk must not end the thread that the children live by: the memory-only broker would go with it.
+            log.error("stack_file_not_written", file=str(self._folder / STACK_FILE), reason=str(error))  # noqa: TRY400
 
     def _write(self) -> None:
         children = {name: asdict(status) for name, status in self.supervisor.statuses().items()}

@@ -153,8 +153,8 @@ class _Run:
 
     def start(self) -> None:
         """Starts the process; its log begins anew with the first start."""
-        with self._log_path.open("ab" if self._crashes else "wb") as output:
-            try:
+        try:
+            with self._log_path.open("ab" if self._crashes else "wb") as output:
                 self._process = subprocess.Popen(
                     self.child.argv,
                     env={**os.environ, **self.child.env},
@@ -164,8 +164,10 @@ class _Run:
                     # A Ctrl-C at the terminal is for the supervisor, which stops its children in order.
                     start_new_session=True,
                 )
-            except OSError as error:
-                raise ChildFailedError(f"{self.child.name}: cannot start {self.child.argv[0]!r}: {error}") from None
+        except OSError as error:
+            raise ChildFailedError(
+                f"{self.child.name}: cannot start {self.child.argv[0]!r} with its log {self._log_path}: {error}"
+            ) from None
         self._deadline = time.monotonic() + self.child.ready_timeout_s
         self._set(ChildState.STARTING, pid=self._process.pid)
 

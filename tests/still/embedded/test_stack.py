@@ -11,11 +11,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from still.embedded.broker import cluster_id_of
 from still.embedded.errors import FolderHeldError, StackNotRunningError
 from still.embedded.ports import LOOPBACK, choose_port
-from still.embedded.stack import STACK_FILE, Ports, read_children, read_stack, running_stack
+from still.embedded.stack import STACK_FILE, Ports, embedded_stack, read_children, read_stack, running_stack
 from still.embedded.supervisor import ChildState
 
 ANY = Ports(broker=0, clickhouse=0)
@@ -31,6 +32,22 @@ with running_stack(Path(sys.argv[1]), Ports(0, 0)):
 
 def _ask(url: str, sql: str) -> str:
     return httpx.post(url, content=sql, timeout=30).raise_for_status().text
+
+
+def test_a_full_disk_ends_no_child(tmp_path: Path) -> None:
+    """Where `stack.json` cannot be written, a child's crash is told in the log, and children and supervisor go on."""
+    with embedded_stack(tmp_path, ANY) as running, capture_logs() as events:
+        part = tmp_path / f"{STACK_FILE}.part"
+        part.mkdir()  # what cannot be written
+        broker, clickhouse = running.supervisor.statuses().values()
+        os.kill(clickhouse.pid or 0, signal.SIGKILL)
+        deadline = time.monotonic() + 60
+        while (now := running.supervisor.statuses()["clickhouse"]).restarts == 0 or now.state is not ChildState.READY:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert running.supervisor.statuses()["broker"] == broker
+        part.rmdir()
+    assert "stack_file_not_written" in [event["event"] for event in events]
 
 
 def test_a_running_stack_is_found_and_held(tmp_path: Path) -> None:

@@ -48,6 +48,13 @@ def _supervisor(tmp_path: Path) -> Iterator[Supervisor]:
     supervisor.stop()
 
 
+def test_a_log_that_cannot_be_written_fails_the_start(supervisor: Supervisor, tmp_path: Path) -> None:
+    """The caller is told which child and which file, instead of waiting for ever."""
+    (tmp_path / "logs" / "a.log").mkdir(parents=True)
+    with pytest.raises(ChildFailedError, match=r"a: cannot start .* with its log .*a\.log: .*directory"):
+        supervisor.start([_child(tmp_path, "a")])
+
+
 def test_children_start_in_order_and_stop_in_reverse(supervisor: Supervisor, tmp_path: Path) -> None:
     """Each starts when the one before is ready; later ones can be added; the last started stops first."""
     supervisor.start([_child(tmp_path, "a"), _child(tmp_path, "b")])
