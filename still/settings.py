@@ -6,6 +6,7 @@ Only `still/` reads the environment; every other package gets plain values. Secr
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +104,24 @@ def _of_stack(stack: Stack, plain: Settings) -> dict[str, Any]:
 
 def _own_key(file: Path) -> bytes:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists():
-            file.touch(mode=0o600)
-            file.write_text(secrets.token_hex(32), encoding="ascii")
-        return file.read_text(encoding="ascii").encode()
+            _make_key(file)
+        key = file.read_text(encoding="ascii")
     except OSError as error:
         raise UserError(f"{file} cannot be written: {error.strerror}; set STILL_FOLDER or STILL_CUSTOMER_KEY") from None
+    if not key:
+        raise UserError(f"{file} is empty; put back the key that it had, or remove it to have a new one made")
+    return key.encode()
+
+
+def _make_key(file: Path) -> None:
+    """Whole or not at all, and by one of several processes that start together: all must use the same key."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
+    try:
+        part.touch(mode=0o600)
+        part.write_text(secrets.token_hex(32), encoding="ascii")
+        with suppress(FileExistsError):
+            file.hardlink_to(part)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """Settings come from the environment, are refused early, and keep their secrets."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,22 @@ def test_customer_key_is_made_once(tmp_path: Path) -> None:
     assert settings.key() == load(folder=tmp_path).key()
     assert len(settings.key()) >= 32
     assert (tmp_path / "customer.key").stat().st_mode & 0o077 == 0
+
+
+def test_processes_that_start_together_use_one_key(tmp_path: Path) -> None:
+    """Whoever makes the file, all read the same whole key, and nothing else stays in the folder."""
+    settings = load(folder=tmp_path / "new")
+    with ThreadPoolExecutor(16) as pool:
+        keys = set(pool.map(lambda _: settings.key(), range(64)))
+    assert [len(key) for key in keys] == [64]
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["customer.key"]
+
+
+def test_an_empty_key_is_refused(tmp_path: Path) -> None:
+    """A hash without a key can be guessed: what a full disk once left of the file starts no process."""
+    (tmp_path / "customer.key").touch()
+    with pytest.raises(UserError, match=r"customer\.key is empty; put back"):
+        load(folder=tmp_path).key()
 
 
 def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
