@@ -147,6 +147,6 @@ class MemoryExamples:
             for place, (at, e) in enumerate(self.landed)
             if place >= int(after or 0)
             and (e.task, e.label_set) == (task, label_set)
-            and e.revision == newest[e.conversation_id]
+            and (e.origin == "labelled" or e.revision == newest[e.conversation_id])
             and last[e.example_id] == place
         ]

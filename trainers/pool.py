@@ -50,13 +50,13 @@ def gather(store: ExampleStore, track: Track, after: str | None) -> Pool:
 
     def read(after: str | None, *splits: Any, admitted_only: bool = True) -> list[Item]:
         found = store.examples(track.task, track.label_set, splits=splits, admitted_only=admitted_only, after=after)
-        return [item_of(example, track) for example in newest(found) if trainable(example, track)]
+        return [item_of(example, track) for example in found if trainable(example, track)]
 
     known = read(None, "train")
     late = {item.id for item in read(after, "train")} if after is not None else {item.id for item in known}
     fresh, older = [i for i in known if i.id in late], [i for i in known if i.id not in late]
     development = read(None, "development")
-    benchmark = [item_of(example, track) for example in newest(store.benchmark(track.task, track.label_set))]
+    benchmark = [item_of(example, track) for example in store.benchmark(track.task, track.label_set)]
     query = {"after": after, "admitted_only": True, "min_quality": track.min_quality, "label_set": track.label_set}
     pool = Pool(tuple(fresh), tuple(older), tuple(development), tuple(benchmark), watermark, query)
     return _with_sides(pool, track)
@@ -72,15 +72,6 @@ def read_pool(path: Path, track: Track) -> Pool:
     sides = {split: tuple(i for i in items if i.split == split) for split in ("train", "development", "benchmark")}
     query = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "unchanged": True}
     return _with_sides(Pool(sides["train"], (), sides["development"], sides["benchmark"], None, query), track)
-
-
-def newest(examples: Iterable[Example]) -> list[Example]:
-    """The examples of each conversation's newest revision only."""
-    held = list(examples)
-    revisions: dict[str, int] = {}
-    for example in held:
-        revisions[example.conversation_id] = max(revisions.get(example.conversation_id, 0), example.revision)
-    return [example for example in held if example.revision == revisions[example.conversation_id]]
 
 
 def trainable(example: Example, track: Track) -> bool:

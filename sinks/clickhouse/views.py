@@ -40,17 +40,17 @@ VIEWS: tuple[View, ...] = (
     ),
     View(
         "current_examples",
-        "Examples of the newest revision of each conversation, each example once.",
+        "Examples of the newest revision of each conversation, and all labelled ones, each once.",
         """
         SELECT * FROM {db}.examples
         WHERE (example_id, (_ingested_at, _cluster, _partition, _offset)) IN
             (SELECT example_id, max((_ingested_at, _cluster, _partition, _offset))
              FROM {db}.examples GROUP BY example_id)
-          AND (conversation_id, revision) IN
+          AND (origin = 'labelled' OR (conversation_id, revision) IN
             (SELECT conversation_id, max(revision) FROM
                 (SELECT conversation_id, revision FROM {db}.examples
                  UNION ALL SELECT conversation_id, revision FROM {db}.conversations)
-             GROUP BY conversation_id)""",
+             GROUP BY conversation_id))""",
     ),
     View(
         "coverage",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from threading import Event
 
@@ -71,6 +72,14 @@ def test_only_the_newest_revision_counts(pair: tuple[Store, Land]) -> None:
     land(example(1, revision=2))
     land(example(1, revision=1))
     assert [e.revision for e in _all(store)] == [2]
+
+
+def test_a_label_outlives_its_conversations_revisions(pair: tuple[Store, Land]) -> None:
+    """What a person labelled stays, whatever late events make of the conversation that it is about."""
+    store, land = pair
+    land(replace(example(1, revision=1), origin="labelled", example_id="by-hand"))
+    land(example(1, revision=2))
+    assert sorted((e.origin, e.revision) for e in _all(store)) == [("labelled", 1), ("production", 2)]
 
 
 def test_an_example_that_landed_twice_counts_once(pair: tuple[Store, Land]) -> None:
