@@ -13,8 +13,10 @@ from typing import Any
 
 import orjson
 
+from schemas.edge import check
+from schemas.errors import InvalidRecord
 from schemas.ids import share, stable_id, text_hash
-from schemas.records import TASKS, Example, Json, Messages, Split, Task, Tools
+from schemas.records import TASKS, ConversationEvent, Example, Json, Messages, Split, Task, Tools
 from trainers.errors import InvalidItem
 from trainers.tracks import Track
 
@@ -153,7 +155,7 @@ def _item_of_line(line: bytes, where: str, track: Track, line_of: tuple[str, int
     target = raw["target"]
     check_target(track.task, target, content_of(messages[-1]), where)
     text = render(messages, track.turns)
-    conversation = raw.get("conversation_id") or stable_id(*line_of, text)
+    customer, conversation = (_name(raw, key, where) for key in ("customer_id", "conversation_id"))
     label = "+".join(sorted(set(labels_of(track.task, target)))) or NONE if track.task != "response" else "text"
     return Item(
         id=str(raw.get("id") or stable_id(track.task, *line_of)),
@@ -162,8 +164,8 @@ def _item_of_line(line: bytes, where: str, track: Track, line_of: tuple[str, int
         target=target,
         label=label,
         bucket=f"{track.task}/{label}",
-        conversation_id=str(conversation),
-        customer=raw.get("customer_id"),
+        conversation_id=conversation or stable_id(*line_of, text),
+        customer=customer,
         weight=_weight(raw, where),
         origin="labelled",
         text_hash=text_hash(text),
@@ -187,9 +189,20 @@ def _messages(raw: dict[str, Any], where: str) -> Messages:
     text, messages = raw.get("text"), raw.get("messages")
     if isinstance(text, str):
         return [{"role": "user", "content": text}]
-    if isinstance(messages, list) and messages and all(isinstance(message, dict) for message in messages):
-        return messages
+    if isinstance(messages, list) and messages:
+        try:
+            return check(ConversationEvent("-", "-", "conversation", messages=messages)).messages
+        except InvalidRecord as fault:
+            raise InvalidItem(f"{where}: {fault}") from None
     raise InvalidItem(f"{where}: give `text`, or `messages` as a list of chat messages; got text={text!r:.80}")
+
+
+def _name(raw: dict[str, Any], key: str, where: str) -> str | None:
+    """A person or contact; an empty one is nobody, not one whom all such lines share."""
+    value = raw.get(key)
+    if value is not None and not isinstance(value, str):
+        raise InvalidItem(f"{where}: {key}={value!r:.80} is no text; quote it, or leave it out")
+    return value or None
 
 
 def _weight(raw: dict[str, Any], where: str) -> float:

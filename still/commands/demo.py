@@ -87,7 +87,8 @@ def _run(settings: Settings, amount: traffic.Amount, bars: Progress) -> None:
         _learn(trainer, track, told)
     _answer(settings, bars)
     bars.stop()
-    report.show(console(), client, report.learned(wiring.registry(settings).events()), _NEXT)
+    found = report.learned(wiring.registry(settings).events(), {track.task: track.label_set for track in tracks})
+    report.show(console(), client, found, _NEXT)
 
 
 def _fill(settings: Settings, client: Client, amount: traffic.Amount, bars: Progress) -> None:

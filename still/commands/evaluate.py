@@ -22,7 +22,6 @@ from still.wiring import registry
 from trainers.evaluate import Evaluation
 from trainers.evaluate import evaluate as measure
 from trainers.items import Item, item_of, items_of_file
-from trainers.pool import newest
 from trainers.predict import load_predictor
 from trainers.publish import artifact_of
 from trainers.tracks import Track
@@ -66,7 +65,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 def _benchmark(settings: Settings, track: Track) -> list[Item]:
 
-    items = [item_of(example, track) for example in newest(store(settings).benchmark(track.task, track.label_set))]
+    items = [item_of(example, track) for example in store(settings).benchmark(track.task, track.label_set)]
     if not items:
         raise UserError(
             f"there is no {track.task} benchmark of label set {track.label_set!r}; "
@@ -91,6 +90,8 @@ def _version(settings: Settings, track: Track, adapter: str) -> ModelEvent:
     if adapter != "champion":
         if adapter not in states.newest:
             raise UserError(f"there is no adapter {adapter!r}; see `still models list`")
+        if states.newest[adapter].task != track.task:
+            raise UserError(f"{adapter} is of task {states.newest[adapter].task}, not {track.task}; name that --task")
         return states.newest[adapter]
     champion = states.champion(track.task, track.label_set)
     if champion is None:
@@ -146,5 +147,7 @@ def _print(event: ModelEvent, measured: Evaluation, *, as_json: bool) -> None:
     worst = sorted(measured.slices, key=lambda row: (-row["errors"], row["bucket"]))[:5]
     for row in worst:
         out.print(f"  {row['errors']} errors in {row['n']}: {row['bucket']}", markup=False, highlight=False)
+    if measured.unmeasured:
+        out.print(f"{measured.unmeasured} items could not be measured: the track reads no text in them")
     if measured.unknown_labels:
         out.print(f"labels it never learned: {measured.unknown_labels}", markup=False, highlight=False)

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from schemas.adapters import fold
 from schemas.codec import to_json
-from schemas.records import ModelEvent
+from schemas.records import TASKS, ModelEvent
 from sinks.errors import SinkError
 from still.errors import UserError
 from still.output import console, number
@@ -38,6 +38,8 @@ def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
     """All adapter versions with their state, verdict and main figure; * serves."""
+    if task not in (None, *TASKS):
+        raise UserError(f"--task {task!r} is not one of {', '.join(TASKS)}")
     states = fold(_events())
     serving = {event.adapter for event in states.champions().values()}
     versions = [event for event in states.newest.values() if task in (None, event.task)]
@@ -95,6 +97,12 @@ def _details(out: Console, event: ModelEvent) -> None:
     out.print(f"run      {event.run_id}, round {event.round}; champion before: {parent}", highlight=False)
     for reason in event.gate.reasons if event.gate else ():
         out.print(f"gate     {reason}", markup=False, highlight=False)
+    if event.routing is not None:
+        sure = event.routing
+        found = "no coverage is certified"
+        if sure.threshold is not None:
+            found = f"{number(sure.coverage)} of the items, from confidence {number(sure.threshold)} on"
+        out.print(f"routing  {found} (error {sure.alpha:.0%} at most, held-out items)", highlight=False)
     table = Table("who", "on", "metric", "value", "95 % interval", "items", box=None)
     for m in event.metrics:
         table.add_row(m.subject, m.on, m.name, number(m.value), f"{number(m.low)} to {number(m.high)}", str(m.n))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -24,19 +24,21 @@ class Learned:
     after: Metric | None
 
 
-def learned(events: Iterable[ModelEvent]) -> dict[Task, Learned]:
-    """Per task: the promoted version if there is one, else the newest evaluated one, against its run's first floor."""
+def learned(events: Iterable[ModelEvent], label_sets: Mapping[Task, str]) -> dict[Task, Learned]:
+    """Per track: the promoted version if there is one, else the newest evaluated one, against its run's first floor."""
     newest: dict[Task, ModelEvent] = {}
-    floors: dict[Task, Metric | None] = {}
+    floors: dict[str | None, Metric | None] = {}
     for event in events:
-        if event.kind == "trained":
+        if event.kind == "trained" or label_sets.get(event.task) != event.label_set:
             continue
         if event.round == 1:
-            floors[event.task] = _metric(event, "probe") or _metric(event, "champion")
+            floors[event.run_id] = _metric(event, "probe") or _metric(event, "champion")
         held = newest.get(event.task)
         if held is None or event.kind == "promoted" or held.kind != "promoted":
             newest[event.task] = event
-    return {task: Learned(event, floors.get(task), _metric(event, "candidate")) for task, event in newest.items()}
+    return {
+        task: Learned(event, floors.get(event.run_id), _metric(event, "candidate")) for task, event in newest.items()
+    }
 
 
 def projection(client: Client, found: dict[Task, Learned]) -> Projection:
@@ -101,7 +103,9 @@ def _figure(metric: Metric | None) -> str:
 
 
 def _show_verdicts(console: Console, found: dict[Task, Learned]) -> None:
-    console.print("before = frozen-encoder probe on the same batch (response: the bare base); 95 % intervals")
+    console.print(
+        "before = frozen-encoder probe on the same batch (response: the bare base), or the champion; 95 % intervals"
+    )
     for task, one in found.items():
         if one.event.gate:
             console.print(

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from sinks.registry import open_registry
 from still.__main__ import main
 from still.embedded.stack import Stack
+from tests.adapters import event
 
 EVENT = {"conversation_id": "c", "kind": "closed"}
 FILES: dict[str, bytes] = {
@@ -76,6 +78,7 @@ def said(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int,
         (["dlq", "show", "zz"], "'zz' is no letter's id"),
         (["dlq", "replay"], "name letters by id"),
         (["dlq", "replay", "--stage", "sink", "--value", "list.jsonl"], "name exactly one"),
+        (["models", "list", "--task", "intents"], "--task 'intents' is not one of"),
         (["train", "--task", "intent", "--data", "folder"], "folder is no file"),
         (["train", "--task", "intent", "--data", "nowhere"], "nowhere is not there"),
         (["train", "--task", "intent", "--data", "binary.jsonl"], "binary.jsonl:1: is no"),
@@ -180,3 +183,16 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path, capsys: pytest.CaptureF
     file.write_bytes(b"\xef\xbb\xbf" + b'{"messages": [{"role": "user", "content": "Hi"}]}\n')
     assert main(["import", "openai-chat", str(file), "--dry-run"]) == 0
     assert "error" not in capsys.readouterr().err
+
+
+def test_a_version_of_another_task_is_not_measured(
+    at: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its outputs would not even have the form of the task's targets."""
+    open_registry(f"file://{at('still')}/registry").record(event("intent-00001-00000000"))
+    data = Path(at("spans.jsonl"))
+    data.write_text('{"task": "entities", "text": "ab", "target": []}\n', encoding="ascii")
+    arguments = ["evaluate", "--task", "entities", "--adapter", "intent-00001-00000000", "--data", str(data)]
+    status, error = said(arguments, capsys)
+    assert status != 0
+    assert "intent-00001-00000000 is of task intent, not entities" in error

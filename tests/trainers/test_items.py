@@ -65,6 +65,9 @@ def test_items_of_a_file_belong_to_the_track(tmp_path: Path) -> None:
         ({"task": "intent", "text": "x", "target": 3}, "target=3"),
         ({"task": "intent", "text": "x", "target": "y", "split": "test"}, "split='test'"),
         ({"task": "intent", "text": "x", "target": "y", "weight": 0}, "weight=0"),
+        ({"task": "intent", "text": "x", "target": "y", "customer_id": [1]}, "customer_id=[1]"),
+        ({"task": "intent", "messages": [{"role": "user", "content": 5}], "target": "y"}, "content=5"),
+        ({"task": "intent", "messages": [{"role": "user", "tool_calls": [1]}], "target": "y"}, "tool_calls"),
     ],
 )
 def test_a_broken_line_is_named(tmp_path: Path, line: dict[str, Any] | bytes, complaint: str) -> None:
@@ -73,6 +76,14 @@ def test_a_broken_line_is_named(tmp_path: Path, line: dict[str, Any] | bytes, co
     with pytest.raises(InvalidItem, match=r"tiny\.jsonl:2: ") as caught:
         items_of_file(_file(tmp_path, good, line), INTENT)
     assert complaint in str(caught.value)
+
+
+def test_an_empty_customer_is_nobody(tmp_path: Path) -> None:
+    """Lines whose export left the customer empty do not all belong to one."""
+    lines = [{"task": "intent", "text": text, "target": "a", "customer_id": ""} for text in ("x", "y")]
+    items = items_of_file(_file(tmp_path, *lines), INTENT)
+    assert [item.customer for item in items] == [None, None]
+    assert items[0].conversation_id != items[1].conversation_id
 
 
 def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
