@@ -135,7 +135,7 @@ def open_contacts(settings: Settings, cluster: str) -> list[AssemblyState]:
     try:
         count = partition_counts(kafka.admin(settings)).get(topic, 0)
         store = AssemblyStore(settings.bootstrap_servers, topic, kafka_options(settings), _CONFIRM_S)
-        states = [state for partition in range(count) for state in store.load(partition, cluster)]
+        states = [found.state for partition in range(count) for found in store.load(partition, cluster)]
     except StreamError as error:
         raise UserError(str(error)) from None
     return [state for state in states if state.status == "open"]

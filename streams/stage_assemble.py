@@ -13,9 +13,9 @@ import structlog
 
 from schemas import codec
 from schemas.ceiling import Limits
-from schemas.records import AssemblyState
 from streams import assembly_store
 from streams.assemble import Assembler
+from streams.assembly_store import Found, Keys
 from streams.chunk import Chunk
 from streams.deliver import Outgoing
 from streams.redact import redact
@@ -25,8 +25,8 @@ from streams.values import Draft, Step
 
 log = structlog.get_logger()
 
-Load = Callable[[int, str], list[AssemblyState]]
-"""(partition, cluster id) -> newest states."""
+Load = Callable[[int, str], list[Found]]
+"""(partition, cluster id) -> what the log holds of each conversation."""
 
 
 class AssembleStage:
@@ -45,6 +45,7 @@ class AssembleStage:
         self._refusals = Refusals(log_, self.topic, limits)
         self._mine: frozenset[int] = frozenset()
         self._assemblers: dict[int, Assembler] = {}
+        self._keys: dict[int, Keys] = {}
 
     def assign(self, partitions: Iterable[int]) -> None:
         """Forget all state: another worker may have moved it on; what is ours is read back when needed."""
@@ -67,7 +68,7 @@ class AssembleStage:
         self._log.delivery.confirm([*(self._conversation(draft, chunk.partition) for draft in drafts), *letters])
         changes = assembly_store.changes_of(steps)
         state_topic = self._log.prefix + assembly_store.TOPIC
-        self._log.delivery.confirm(assembly_store.outgoing(changes, state_topic, chunk.partition))
+        self._log.delivery.confirm(self._keys[chunk.partition].outgoing(changes, state_topic, chunk.partition))
         self._measure(chunk, steps, assembler)
 
     def tick(self, now_us: int) -> None:
@@ -85,8 +86,10 @@ class AssembleStage:
     def _assembler(self, partition: int) -> Assembler:
         if partition not in self._assemblers:
             assembler = Assembler(self._log.cluster_id, partition, self._settings)
-            for state in self._load(partition, self._log.cluster_id):
-                assembler.restore(state)
+            found = self._load(partition, self._log.cluster_id)
+            for one in found:
+                assembler.restore(one.state)
+            self._keys[partition] = Keys(found)
             self._assemblers[partition] = assembler
         return self._assemblers[partition]
 

@@ -18,6 +18,9 @@ TIMEOUT_S = 30.0
 MAX_MESSAGE_BYTES = 16_000_000
 """Limit of topics whose records wrap others (state, dead letters, whole conversations); the broker's own is 1 MB."""
 
+TOMBSTONES_MS = 600_000
+"""How long a compacted topic keeps a tombstone at least: longer than a reader needs, far below the broker's own day."""
+
 _WRAPPING = ("conversations", "assembly.state", "examples", "dead.letters")
 
 
@@ -73,6 +76,7 @@ def cluster_id_of(bootstrap_servers: str, options: Mapping[str, str]) -> str:
 
 def _config(topic: catalog.Topic) -> dict[str, str]:
     config = {"cleanup.policy": topic.cleanup, "retention.ms": str(topic.retention_ms)}
+    config |= {"delete.retention.ms": str(TOMBSTONES_MS)} if topic.cleanup == "compact" else {}
     return config | ({"max.message.bytes": str(MAX_MESSAGE_BYTES)} if topic.name in _WRAPPING else {})
 
 

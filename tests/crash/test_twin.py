@@ -193,7 +193,8 @@ def test_a_replay_from_anywhere_changes_nothing(data: st.DataObject) -> None:
 def test_a_zombie_beside_its_successor_doubles_nothing(data: st.DataObject) -> None:
     """A worker that stood still and goes on after another took over repeats records; the tables do not.
 
-    It may go on at any time, settle any of its chunks and let conversations go quiet; only its commits are refused.
+    It may go on at any time, settle any of its chunks and let conversations go quiet; only its commits are refused. The
+    state topic may be compacted at any time, and the successor may die at any time.
     """
     world = world_of(data.draw(st.integers(0, 50), "seed"), 6)
     zombie = Worker(world, PARTITIONS, CrashAt())
@@ -202,6 +203,24 @@ def test_a_zombie_beside_its_successor_doubles_nothing(data: st.DataObject) -> N
     for _ in range(data.draw(st.integers(0, 6), "both")):
         _live(successor, data, data.draw(st.integers(0, 3)), commits=True)
         _live(zombie, data, data.draw(st.integers(0, 3)), commits=False)
+        if data.draw(st.booleans(), "compacted"):
+            world.compact("assembly.state")
+        if data.draw(st.booleans(), "successor dies"):
+            successor = Worker(world, PARTITIONS, CrashAt())
+    world.compact("assembly.state")
+    finish(world)
+    audit(world)
+
+
+def test_a_state_that_a_zombie_writes_late_does_not_outlive_the_newer_one() -> None:
+    """An old state behind a newer one, then compaction, then another start: the events of the newer one are there."""
+    world = world_of(7)
+    zombie = Worker(world, PARTITIONS, CrashAt())
+    successor = Worker(world, PARTITIONS, CrashAt())
+    for worker, size in ((zombie, 1), (successor, 4), (zombie, 1)):
+        worker.step(EVENTS, 0, size)
+        successor.commit()
+    world.compact("assembly.state")
     finish(world)
     audit(world)
 

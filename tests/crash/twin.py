@@ -15,12 +15,13 @@ import pytest
 
 from schemas import codec
 from schemas.ceiling import Limits
-from schemas.records import AssemblyState, DeadLetter
+from schemas.records import DeadLetter
 from sinks import consume
 from sinks.memory import MemoryStore
 from sinks.settings import SinkSettings
 from sinks.values import Arrived as Read
 from sinks.values import Partition
+from streams.assembly_store import Fold, Found
 from streams.chunk import Chunk
 from streams.deliver import Outgoing
 from streams.metrics import NoMetrics
@@ -80,16 +81,12 @@ class World:
             newest = {out.key: out for out in records}
             self.topics[topic][partition] = list(newest.values())
 
-    def states(self, partition: int, cluster: str) -> list[AssemblyState]:
-        """The newest state of each conversation, as `AssemblyStore` reads them."""
-        newest: dict[bytes | None, AssemblyState] = {}
+    def states(self, partition: int, cluster: str) -> list[Found]:
+        """What the log holds of each conversation, as `AssemblyStore` reads it."""
+        fold = Fold(cluster)
         for out in self.topics["assembly.state"][partition]:
-            state = None if out.value is None else codec.decode(out.value, AssemblyState)
-            if state is None:
-                newest.pop(out.key, None)
-            elif state.cluster_id == cluster and (out.key not in newest or newest[out.key].offset <= state.offset):
-                newest[out.key] = state
-        return list(newest.values())
+            fold.apply(out.key or b"", out.value)
+        return fold.found()
 
 
 class Worker:
@@ -147,7 +144,7 @@ class Worker:
                 self.commit()
         self.commit()
 
-    def _load(self, partition: int, cluster: str) -> list[AssemblyState]:
+    def _load(self, partition: int, cluster: str) -> list[Found]:
         self._reached("load state")
         states = self._world.states(partition, cluster)
         self._reached("state loaded")

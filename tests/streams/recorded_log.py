@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from schemas import codec
-from schemas.records import AssemblyState
+from streams.assembly_store import Fold, Found
 from streams.deliver import Outgoing
 from streams.errors import BrokerUnavailable
 from streams.metrics import RecordedMetrics
@@ -43,10 +43,10 @@ class RecordedLog:
         """A topic's records."""
         return [codec.decode(out.value, kind) for out in self.records if out.topic == topic and out.value is not None]
 
-    def states(self, partition: int, cluster_id: str) -> list[AssemblyState]:
-        """What the state topic holds of a partition, newest of each conversation."""
-        newest: dict[bytes | None, AssemblyState | None] = {}
+    def states(self, partition: int, cluster_id: str) -> list[Found]:
+        """What the state topic holds of a partition."""
+        fold = Fold(cluster_id)
         for out in self.records:
             if out.topic == "assembly.state" and out.partition == partition:
-                newest[out.key] = None if out.value is None else codec.decode(out.value, AssemblyState)
-        return [state for state in newest.values() if state is not None and state.cluster_id == cluster_id]
+                fold.apply(out.key or b"", out.value)
+        return fold.found()
