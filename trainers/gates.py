@@ -22,6 +22,10 @@ LEAST_CLUSTERS = 20
 """Below this a bootstrap over conversations says too little."""
 
 
+UNSEEN = 3.0
+"""The rule of three: what none of n shows is in at most 3 / n of all, at 95 % (Hanley & Lippman-Hand 1983)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Candidate minus other in the direction of better, with its 95 % interval, p-value and detectable difference."""
@@ -90,8 +94,12 @@ def compare(candidate: Evaluation, other: Evaluation, track: Track) -> Compariso
     drawn = _differences(measure, resampled(np.hstack(sums), track.seed))
     whole = _differences(measure, np.hstack(sums).sum(axis=0, keepdims=True))[0]
     low, high = np.quantile(drawn, [ALPHA / 2, 1 - ALPHA / 2])
-    exact = mcnemar(candidate.per_item[:, 0], other.per_item[:, 0]) if measure.proportion else _two_sided(drawn)
     detectable = float(norm.ppf(1 - ALPHA / 2) + norm.ppf(POWER)) * float(drawn.std())
+    if low == high:
+        # Nothing varied, which is no certainty: what n conversations never showed may still be in 3 of n.
+        detectable = UNSEEN / len(sums[0])
+        low, high = whole - detectable, whole + detectable
+    exact = mcnemar(candidate.per_item[:, 0], other.per_item[:, 0]) if measure.proportion else _two_sided(drawn)
     test = _test_name(track)
     return Comparison(test, exact, float(whole), float(low), float(high), detectable, candidate.n, len(sums[0]))
 

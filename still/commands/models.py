@@ -67,7 +67,8 @@ def show(
     champions = {event.adapter for (task, _), event in fold(events).champions().items() if task == name}
     life = [event for event in events if event.adapter == name or event.adapter in champions]
     if not life:
-        raise UserError(f"there is no adapter {name!r}; see `still models list`")
+        what = f"{name} has no champion yet" if name in TASKS else f"there is no adapter {name!r}"
+        raise UserError(f"{what}; see `still models list`")
     if as_json:
         _write([to_json(event) for event in life])
         return

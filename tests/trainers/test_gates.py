@@ -64,6 +64,14 @@ def test_the_same_answers_fail_since_a_gain_is_excluded() -> None:
     assert (gate.verdict, gate.p_value) == ("fail", 1.0)
 
 
+def test_the_same_answers_on_few_items_exclude_nothing() -> None:
+    """A bootstrap over no difference has no width; that is not evidence that there is none."""
+    same = _evaluation(INTENT, _right(0.8, 50))
+    gate = judge(same, same, "probe", INTENT)
+    assert (gate.verdict, gate.low, gate.high) == ("inconclusive", pytest.approx(-0.06), pytest.approx(0.06))
+    assert "below 0.0600 would go unseen" in gate.reasons[1]
+
+
 def test_a_little_better_is_inconclusive() -> None:
     """Three items more of 400 prove nothing."""
     track = replace(INTENT, margin=0.001)

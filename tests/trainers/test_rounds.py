@@ -89,8 +89,8 @@ def test_calibration_certifies_and_steers_nothing(tmp_path: Path) -> None:
 
 def test_later_versions_face_the_champion(tmp_path: Path) -> None:
     """Once a version is promoted, the next is judged against it, and the champion stays unless it is beaten."""
-    first = _run(tmp_path, _pool())
-    again = _run(tmp_path, _pool())
+    pool = _pool(benchmark=400)
+    first, again = _run(tmp_path, pool), _run(tmp_path, pool)
     assert first.promoted is not None
     assert again.rounds[0].gate.against == first.promoted.adapter
     assert again.rounds[0].gate.verdict == "fail"
