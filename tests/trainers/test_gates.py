@@ -68,7 +68,8 @@ def test_the_same_answers_on_few_items_exclude_nothing() -> None:
     """A bootstrap over no difference has no width; that is not evidence that there is none."""
     same = _evaluation(INTENT, _right(0.8, 50))
     gate = judge(same, same, "probe", INTENT)
-    assert (gate.verdict, gate.low, gate.high) == ("inconclusive", pytest.approx(-0.06), pytest.approx(0.06))
+    assert gate.verdict == "inconclusive"
+    assert gate.high == pytest.approx(0.06)
     assert "below 0.0600 would go unseen" in gate.reasons[1]
 
 
