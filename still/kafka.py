@@ -70,7 +70,7 @@ def _silence(settings: Settings, error: KafkaError) -> str:
     hint = "" if settings.kafka_security == "PLAINTEXT" else f" by {settings.kafka_security}"
     return (
         f"no broker answers at {settings.bootstrap_servers}{hint}: {_plain(error)};"
-        " start it, or mend STILL_BOOTSTRAP_SERVERS and STILL_KAFKA_SECURITY"
+        " start it (`still up` runs one here), or mend STILL_BOOTSTRAP_SERVERS and STILL_KAFKA_SECURITY"
     )
 
 
