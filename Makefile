@@ -5,6 +5,8 @@ BIN := .venv/bin
 export UV_LINK_MODE ?= copy
 # 1: tests on Apache Kafka fail instead of being skipped where Java or Maven is missing.
 export REQUIRE_APACHE ?= 0
+# Most tests wait for a broker, not for a core. A file's tests stay together, for they share what it starts.
+IN_PARALLEL := -n 3 --dist loadfile
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -22,7 +24,7 @@ demo: setup ## Simulated customers to trained adapters, on this machine
 	@STILL_THREADS=2 OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=0 $(BIN)/still demo
 
 test: setup ## All tests except the slow ones
-	$(BIN)/pytest -q -m "not slow"
+	$(BIN)/pytest -q -m "not slow" $(IN_PARALLEL)
 
 test-all: setup ## All tests
 	$(BIN)/pytest -q
