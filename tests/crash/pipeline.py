@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
@@ -20,6 +21,7 @@ from still.embedded.broker import cluster_id_of
 from still.readiness import is_ready
 from tests.crash import audit, log_reader, reference, traffic, worker_process
 from tests.crash.points import VARIABLE
+from tests.crash.started import end, once_ready
 from tests.streams.log import eventually, make_topics, write
 
 EVENTS = "conversation.events"
@@ -39,14 +41,23 @@ class Pipeline:
     folder: Path
     seed: int
     group: str = "worker"
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def client(self) -> Client:
         """A client of its database."""
         return connect(self.clickhouse_url, self.database)
 
-    def make(self) -> None:
-        """Topics and tables."""
+    @contextmanager
+    def made(self) -> Iterator[Pipeline]:
+        """With topics and tables; every process that it, or a copy of it, has started is ended at last."""
+        self._make()
+        try:
+            yield self
+        finally:
+            end(self.started)
+
+    def _make(self) -> None:
         make_topics(self.bootstrap_servers, self.prefix)
         for statement in statements(TableSettings(database=self.database)):
             self.client.command(statement)
@@ -61,7 +72,9 @@ class Pipeline:
 
     def worker(self, crash_at: str = "") -> subprocess.Popen[bytes]:
         """Start a worker; return when it is ready, or dead."""
-        return worker_process.start(self.bootstrap_servers, self.prefix, self.folder, crash_at, self.group)
+        process = worker_process.start(self.bootstrap_servers, self.prefix, self.folder, crash_at, self.group)
+        self.started.append(process)
+        return process
 
     def sink(self, crash_at: str = "") -> subprocess.Popen[bytes]:
         """Start a sink; return when it is ready, or dead."""
@@ -69,9 +82,8 @@ class Pipeline:
         argv = [sys.executable, "-m", "tests.crash.sink_process", *where, ",".join(LANDED)]
         with (self.folder / "sink.log").open("ab") as log:
             process = subprocess.Popen(argv, stdout=log, stderr=log, env={**os.environ, VARIABLE: crash_at})
-        ready = lambda: is_ready(self.folder, "sink") or process.poll() is not None  # noqa: E731
-        eventually(ready, WITHIN_S, "a ready sink")
-        return process
+        self.started.append(process)
+        return once_ready(process, lambda: is_ready(self.folder, "sink"), WITHIN_S, "a ready sink")
 
     def committed(self) -> dict[tuple[str, int], int]:
         """What the worker's group has committed; without the partitions of which it has nothing."""
@@ -83,12 +95,12 @@ class Pipeline:
 
     def set_back(self, group: str, offsets: Mapping[tuple[str, int], int]) -> Pipeline:
         """The same pipeline, whose worker reads from these offsets on: in a group of its own."""
-        made = replace(self, group=group)
-        consumer = made._member()
+        again = replace(self, group=group)
+        consumer = again._member()
         wanted = [TopicPartition(topic, p, offset) for (topic, p), offset in offsets.items()]
         consumer.commit(offsets=wanted, asynchronous=False)
         consumer.close()
-        return made
+        return again
 
     def drain(self) -> None:
         """Return when the worker has nothing left to read, and the sink has landed every topic to its end, for good."""

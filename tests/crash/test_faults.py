@@ -7,7 +7,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,12 +30,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 @pytest.fixture(name="pipeline", params=["tansu", pytest.param("apache", marks=[pytest.mark.apache])])
 def _pipeline(
     request: pytest.FixtureRequest, stack: Stack, topic_prefix: str, database: str, tmp_path: Path
-) -> Pipeline:
+) -> Iterator[Pipeline]:
     """A pipeline on either broker."""
     broker = stack if request.param == "tansu" else request.getfixturevalue("apache")
-    made = Pipeline(broker.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path, SEED)
-    made.make()
-    return made
+    pipeline = Pipeline(broker.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path, SEED)
+    with pipeline.made():
+        yield pipeline
 
 
 def beside(pipeline: Pipeline, name: str) -> Pipeline:
@@ -99,21 +99,22 @@ def test_a_clickhouse_that_stands_still_costs_no_memory_and_no_row(tmp_path: Pat
     """For a minute nothing can land while events go on: the sink's memory stays bounded, it lives, and catches up."""
     with embedded_stack(tmp_path / "stack", Ports(broker=0, clickhouse=0)) as running:
         here = running.stack
-        pipeline = Pipeline(here.bootstrap_servers, "stall.", here.clickhouse_url, "stall", tmp_path, SEED)
-        pipeline.make()
-        worker, sink = pipeline.worker(), pipeline.sink()
-        engine = running.supervisor.statuses()["clickhouse"].pid
-        assert engine is not None
-        os.kill(engine, signal.SIGSTOP)
-        try:
-            highest = _load(pipeline, sink.pid)
-        finally:
-            os.kill(engine, signal.SIGCONT)
-        assert (worker.poll(), sink.poll()) == (None, None)
-        assert highest < MOST_BYTES
-        pipeline.drain()
-        stop([worker, sink])
-        assert pipeline.audit() == []
+        with Pipeline(
+            here.bootstrap_servers, "stall.", here.clickhouse_url, "stall", tmp_path, SEED
+        ).made() as pipeline:
+            worker, sink = pipeline.worker(), pipeline.sink()
+            engine = running.supervisor.statuses()["clickhouse"].pid
+            assert engine is not None
+            os.kill(engine, signal.SIGSTOP)
+            try:
+                highest = _load(pipeline, sink.pid)
+            finally:
+                os.kill(engine, signal.SIGCONT)
+            assert (worker.poll(), sink.poll()) == (None, None)
+            assert highest < MOST_BYTES
+            pipeline.drain()
+            stop([worker, sink])
+            assert pipeline.audit() == []
 
 
 def _load(pipeline: Pipeline, pid: int) -> int:
@@ -135,25 +136,24 @@ def test_a_broker_reborn_and_offsets_forgotten_change_nothing(
 ) -> None:
     """Kill -9 of Kafka; later all committed offsets are lost: the ledger says where to go on, nothing doubles."""
     servers = own_apache.bootstrap_servers
-    pipeline = Pipeline(servers, "reborn.", stack.clickhouse_url, database, tmp_path, SEED)
-    pipeline.make()
-    worker, sink = pipeline.worker(), pipeline.sink()
-    pipeline.publish(0)
-    own_apache.kill()
-    own_apache.start()
-    pipeline.publish(1)
-    pipeline.drain()
-    stop([worker, sink])
-    before = pipeline.counts()
-    time.sleep(2 * SESSION_S)
-    groups = ["reborn.worker", "reborn.still.sink"]
-    admin = AdminClient({"bootstrap.servers": servers})
-    for forgotten in admin.delete_consumer_groups(groups).values():
-        forgotten.exception(WITHIN_S)
-    assert pipeline.committed() == {}
-    worker, sink = pipeline.worker(), pipeline.sink()
-    pipeline.drain()
-    stop([worker, sink])
-    assert pipeline.counts() == before
-    assert before[EVENTS] > 1000
-    assert pipeline.audit() == []
+    with Pipeline(servers, "reborn.", stack.clickhouse_url, database, tmp_path, SEED).made() as pipeline:
+        worker, sink = pipeline.worker(), pipeline.sink()
+        pipeline.publish(0)
+        own_apache.kill()
+        own_apache.start()
+        pipeline.publish(1)
+        pipeline.drain()
+        stop([worker, sink])
+        before = pipeline.counts()
+        time.sleep(2 * SESSION_S)
+        groups = ["reborn.worker", "reborn.still.sink"]
+        admin = AdminClient({"bootstrap.servers": servers})
+        for forgotten in admin.delete_consumer_groups(groups).values():
+            forgotten.exception(WITHIN_S)
+        assert pipeline.committed() == {}
+        worker, sink = pipeline.worker(), pipeline.sink()
+        pipeline.drain()
+        stop([worker, sink])
+        assert pipeline.counts() == before
+        assert before[EVENTS] > 1000
+        assert pipeline.audit() == []

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,12 @@ KILLED = -signal.SIGKILL
 @pytest.fixture(name="pipeline", params=["tansu", pytest.param("apache", marks=[pytest.mark.apache])])
 def _pipeline(
     request: pytest.FixtureRequest, stack: Stack, topic_prefix: str, database: str, tmp_path: Path
-) -> Pipeline:
+) -> Iterator[Pipeline]:
     """A pipeline on either broker, with its topics and tables."""
     broker = stack if request.param == "tansu" else request.getfixturevalue("apache")
-    made = Pipeline(broker.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path, SEED)
-    made.make()
-    return made
+    pipeline = Pipeline(broker.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path, SEED)
+    with pipeline.made():
+        yield pipeline
 
 
 def ended(process: subprocess.Popen[bytes]) -> int:

@@ -24,7 +24,7 @@ from streams.stage import Stage
 from streams.worker import run
 from streams.worker_settings import Signals, WorkerSettings
 from tests.crash.points import VARIABLE, KillAt, Point, PointedStage, pointed_consumer
-from tests.streams.log import eventually
+from tests.crash.started import once_ready
 
 GROUP = "worker"
 KEY = b"a key of tests, 32 bytes long..."
@@ -54,8 +54,7 @@ def start(
     argv = [sys.executable, "-m", "tests.crash.worker_process", bootstrap_servers, prefix, str(folder), "2", group]
     with (folder / "worker.log").open("ab") as log:
         process = subprocess.Popen(argv, stderr=log, env={**os.environ, VARIABLE: crash_at})
-    eventually(lambda: is_ready(folder, "worker") or process.poll() is not None, READY_WITHIN_S, "a ready worker")
-    return process
+    return once_ready(process, lambda: is_ready(folder, "worker"), READY_WITHIN_S, "a ready worker")
 
 
 def main() -> None:
