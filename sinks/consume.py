@@ -146,9 +146,7 @@ class Session:
         self._signals.beat()
         self._take(self._reader.read(READ_WAIT_S))
         self._collect()
-        for topic, batch in list(self._buffers.items()):
-            if topic not in self._flights and self._is_due(batch):
-                self._launch(topic)
+        self._launch([topic for topic, batch in self._buffers.items() if self._is_due(batch)])
         self._balance()
         if time.monotonic() - self._marked_s > self._settings.mark_every_s:
             self._write_ledger()
@@ -209,15 +207,19 @@ class Session:
         is_full = len(batch.rows) >= settings.max_rows or batch.bytes >= settings.max_bytes
         return is_full or time.monotonic() - batch.since_s >= settings.max_wait_s
 
-    def _launch(self, topic: str) -> None:
-        """Insert what is buffered of a topic, once it is sure which cluster it came from."""
-        now = self._reader.cluster_now()
-        if now is None:
-            return
-        if now != self._reader.cluster:
-            raise ClusterChanged(f"{self._reader.cluster} is now {now}")
-        batch = self._buffers.pop(topic)
-        self._flights[topic] = _Flight(batch, self._threads.submit(self._writer.write, batch, dict(self._leases)))
+    def _launch(self, topics: Sequence[str]) -> bool:
+        """Insert what is buffered of these, once it is sure which cluster it came from; False where none answers."""
+        for topic in topics:
+            if topic in self._flights:
+                continue
+            now = self._reader.cluster_now()
+            if now is None:
+                return False
+            if now != self._reader.cluster:
+                raise ClusterChanged(f"{self._reader.cluster} is now {now}")
+            batch = self._buffers.pop(topic)
+            self._flights[topic] = _Flight(batch, self._threads.submit(self._writer.write, batch, dict(self._leases)))
+        return True
 
     def _collect(self) -> None:
         """Note what the finished inserts have landed; their failures surface here."""
@@ -280,10 +282,10 @@ class Session:
     def _finish(self) -> None:
         """Land what has been read, as far as `stop_within_s` allows; the rest is read again after the next start."""
         deadline = time.monotonic() + self._settings.stop_within_s
-        while (self._buffers or self._flights) and time.monotonic() < deadline:
+        answers = True
+        while (self._flights or (self._buffers and answers)) and time.monotonic() < deadline:
             self._collect()
-            for topic in [topic for topic in self._buffers if topic not in self._flights]:
-                self._launch(topic)
+            answers = answers and self._launch(list(self._buffers))
             time.sleep(0.005)
         if not self._flights:
             self._write_ledger()

@@ -5,7 +5,9 @@ A letter goes to the partition number of its source, keyed like its source, so t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from threading import Event
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -15,6 +17,9 @@ from sinks.errors import BrokerUnavailable
 from sinks.settings import SinkSettings
 
 CONFIRM_S = 30.0
+METADATA_S = 2.0
+LOOK_S = 0.2
+"""How long a stop may go unnoticed while letters wait for a broker that is away."""
 MAX_MESSAGE_BYTES = 16_000_000
 """A letter wraps its record, which `schemas.letters` cuts where it would not fit."""
 
@@ -37,7 +42,7 @@ class KafkaDeadLetters:
         )
         self._partitions = 0
 
-    def write(self, letters: Sequence[DeadLetter]) -> None:
+    def write(self, letters: Sequence[DeadLetter], given_up: Event) -> None:
         """See `DeadLetters`; a letter that went out twice has one id, and lands once."""
         failures: list[str] = []
 
@@ -47,15 +52,17 @@ class KafkaDeadLetters:
 
         try:
             for letter in letters:
-                self._produce(letter, delivered)
-            unconfirmed = self._producer.flush(CONFIRM_S)
+                self._produce(letter, delivered, given_up)
+            unconfirmed = self._flush(given_up)
         except KafkaException as error:
             raise BrokerUnavailable(f"dead letters cannot be written to {self._topic}: {error}") from error
         if failures or unconfirmed:
-            why = failures[0] if failures else f"{unconfirmed} unconfirmed after {CONFIRM_S:.0f} s"
+            why = failures[0] if failures else f"{unconfirmed} unconfirmed"
             raise BrokerUnavailable(f"dead letters were not confirmed by {self._topic}: {why}")
 
-    def _produce(self, letter: DeadLetter, delivered: Callable[[KafkaError | None, Message], None]) -> None:
+    def _produce(
+        self, letter: DeadLetter, delivered: Callable[[KafkaError | None, Message], None], given_up: Event
+    ) -> None:
         while True:
             try:
                 self._producer.produce(
@@ -66,12 +73,22 @@ class KafkaDeadLetters:
                     on_delivery=delivered,
                 )
             except BufferError:
-                self._producer.poll(0.1)
+                self._producer.poll(LOOK_S)
+                if given_up.is_set():
+                    raise BrokerUnavailable(f"dead letters wait for {self._topic}, and the sink stops") from None
             else:
                 return
 
+    def _flush(self, given_up: Event) -> int:
+        """How many are unconfirmed at last; librdkafka itself gives up each after CONFIRM_S."""
+        deadline = time.monotonic() + CONFIRM_S
+        unconfirmed = self._producer.flush(LOOK_S)
+        while unconfirmed and not given_up.is_set() and time.monotonic() < deadline:
+            unconfirmed = self._producer.flush(LOOK_S)
+        return unconfirmed
+
     def _partition_count(self) -> int:
         if not self._partitions:
-            metadata = self._producer.list_topics(self._topic, timeout=CONFIRM_S)
+            metadata = self._producer.list_topics(self._topic, timeout=METADATA_S)
             self._partitions = max(1, len(metadata.topics[self._topic].partitions))
         return self._partitions

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 from schemas.records import DeadLetter, Example, Split, Task
@@ -101,7 +102,7 @@ class MemoryDeadLetters:
 
     letters: list[DeadLetter] = field(default_factory=list)
 
-    def write(self, letters: Sequence[DeadLetter]) -> None:
+    def write(self, letters: Sequence[DeadLetter], _: Event) -> None:
         """See `DeadLetters`."""
         self.letters.extend(letters)
 

@@ -6,6 +6,7 @@ Kafka's committed offsets are a hint for lag displays only: where to read on is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from threading import Thread
 from typing import Any, Protocol
 
 import structlog
@@ -19,6 +20,9 @@ log = structlog.get_logger()
 
 FETCH = 5_000
 METADATA_S = 5.0
+LEAVE_S = 2.0
+PROBE_S = 2.0
+"""How long the loop may wait to hear which cluster is there: a stop must not wait longer."""
 
 
 class Listener(Protocol):
@@ -38,7 +42,7 @@ class Reader:
         self._prefix = settings.topic_prefix
         self._probe = settings.topic_prefix + settings.topics[0]
         self._consumer = Consumer(_consumer_settings(settings), logger=_Quiet())
-        self.cluster = self.cluster_now() or ""
+        self.cluster = self._cluster(METADATA_S) or ""
         if not self.cluster:
             self._consumer.close()
             raise BrokerUnavailable(f"no Kafka answers at {settings.bootstrap_servers}; start it, then try again")
@@ -64,8 +68,11 @@ class Reader:
 
     def cluster_now(self) -> str | None:
         """The id of the cluster that answers now; None = none does."""
+        return self._cluster(PROBE_S)
+
+    def _cluster(self, wait_s: float) -> str | None:
         try:
-            found: str | None = self._consumer.list_topics(self._probe, timeout=METADATA_S).cluster_id
+            found: str | None = self._consumer.list_topics(self._probe, timeout=wait_s).cluster_id
         except KafkaException:
             return None
         return found
@@ -104,8 +111,12 @@ class Reader:
         return end if end >= 0 else None
 
     def close(self) -> None:
-        """Leave the group."""
-        self._consumer.close()
+        """Leave the group; of a broker that is away no answer is waited for: commits under way would take a minute."""
+        closing = Thread(target=self._consumer.close, name="leave-group", daemon=True)
+        closing.start()
+        closing.join(LEAVE_S)
+        if closing.is_alive():
+            log.warning("group_not_left", help="the broker does not answer; it finds out by the session timeout")
 
     def _of(self, topics: Iterable[str]) -> list[TopicPartition]:
         wanted = set(topics)

@@ -40,7 +40,7 @@ class SinkSettings:
     max_bytes: int = 8_000_000
     max_wait_s: float = 0.5
     mark_every_s: float = 10.0
-    stop_within_s: float = 8.0
+    stop_within_s: float = 6.0
     session_timeout_ms: int = 6_000
     limits: Limits = field(default_factory=Limits)
     kafka: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 from uuid import uuid4
@@ -171,8 +172,8 @@ class Store(Protocol):
 class DeadLetters(Protocol):
     """Where records go that became no row."""
 
-    def write(self, letters: Sequence[DeadLetter]) -> None:
-        """Return when every letter is confirmed.
+    def write(self, letters: Sequence[DeadLetter], given_up: Event) -> None:
+        """Return when every letter is confirmed; wait no longer once `given_up` is set.
 
         Raises:
             Temporary: at least one was not; write all of them again.

@@ -54,7 +54,7 @@ class Writer:
         self._judge(batch)
         if batch.refused:
             letters = [letter_of(arrived, why) for arrived, why in batch.refused]
-            self.patiently(lambda: self.dead_letters.write(letters))
+            self.patiently(lambda: self.dead_letters.write(letters, self.stop))
         return len(rows) - len(never)
 
     def _judge(self, batch: Batch) -> None:

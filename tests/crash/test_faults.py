@@ -16,11 +16,13 @@ from confluent_kafka.admin import AdminClient
 
 from still.embedded.stack import Ports, Stack, embedded_stack
 from tests.apache import ApacheNode
+from tests.crash.lossy import losing
 from tests.crash.pipeline import EVENTS, WITHIN_S, Pipeline
 
 SEED = 20261125
 SESSION_S = 6.0
 STALL_S = 60.0
+MIN_LOST = 3
 MOST_BYTES = 400_000_000
 """What a sink may hold while nothing lands: two blocks of each topic, the client's queues, the interpreter."""
 
@@ -93,6 +95,20 @@ def test_workers_that_come_and_go_lose_nothing(pipeline: Pipeline) -> None:
     pipeline.drain()
     stop([*workers, sink])
     assert pipeline.audit() == []
+
+
+def test_appends_whose_answer_is_lost_land_once(pipeline: Pipeline) -> None:
+    """Of all appends of publisher and worker every tenth is made and never answered; nothing doubles."""
+    with losing(pipeline.bootstrap_servers, every=10) as proxy:
+        through = replace(pipeline, bootstrap_servers=proxy.bootstrap_servers)
+        worker, sink = through.worker(), through.sink()
+        for block in range(4):
+            through.publish(block)
+        through.drain()
+        stop([worker, sink])
+        assert proxy.lost > MIN_LOST
+    assert pipeline.audit() == []
+    assert pipeline.counts()[EVENTS] > 1000
 
 
 def test_a_clickhouse_that_stands_still_costs_no_memory_and_no_row(tmp_path: Path) -> None:

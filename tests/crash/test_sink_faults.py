@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from threading import Event, Timer
 
+import pytest
 from confluent_kafka import Producer
 
 from schemas.codec import encode
-from sinks.clickhouse.client import Client
+from sinks.buffer import letter_of
+from sinks.clickhouse.client import Client, connect
+from sinks.clickhouse.ddl import statements
+from sinks.clickhouse.settings import TableSettings
 from sinks.clickhouse.store import ClickHouseStore
+from sinks.dead_letters import CONFIRM_S, KafkaDeadLetters
 from sinks.decode import decoders
+from sinks.errors import BrokerUnavailable
+from sinks.settings import SinkSettings
 from sinks.tables import table
-from sinks.values import Partition, Row
+from sinks.values import Partition, Refused, Row
 from sinks.write import block_of
-from still.embedded.stack import Stack
+from still.embedded.stack import EmbeddedStack, Ports, Stack, embedded_stack
 from tests.crash.sinking import DEADLINE_S, PARTITIONS, sink
 from tests.sinks.made import arrived, example
+from tests.streams.log import eventually, make_topics
 
 ROWS = 3_000
 MORE_ROWS = 12_000
+ENDS_WITHIN_S = 10.0
 
 
 def _produce(stack: Stack, topic_prefix: str, numbers: range) -> None:
@@ -130,3 +144,56 @@ def test_a_power_cut_is_refilled_from_the_ledger(
     with sink(stack, topic_prefix, database):
         _wait_for(client, ROWS)
     assert _numbers(client) == list(range(ROWS))
+
+
+@pytest.mark.parametrize("how", ["gone", "mute"])
+def test_a_sink_whose_broker_is_away_ends_when_told(tmp_path: Path, how: str) -> None:
+    """SIGTERM while the broker is killed, or stands still without an answer: status 0, and soon."""
+    with embedded_stack(tmp_path / "stack", Ports(broker=0, clickhouse=0)) as running:
+        here = running.stack
+        make_topics(here.bootstrap_servers, "away.")
+        client = connect(here.clickhouse_url, "away")
+        for statement in statements(TableSettings(database="away")):
+            client.command(statement)
+        _produce(here, "away.", range(MORE_ROWS))
+        with sink(here, "away.", "away") as process:
+            _wait_for(client, 1)
+            with _silenced(running) if how == "mute" else nullcontext():
+                if how == "gone":
+                    running.stop_children(["broker"])
+                time.sleep(1)
+                process.terminate()
+                assert process.wait(ENDS_WITHIN_S) == 0
+
+
+def test_letters_wait_for_a_broker_no_longer_than_the_sink_does(tmp_path: Path) -> None:
+    """While the broker stands still a letter is waited for, until the sink gives up: then it fails at once."""
+    letters = [letter_of(arrived(example(1), 1, Partition("c", "examples", 0)), Refused("rejected", "by a test"))]
+    with embedded_stack(tmp_path / "stack", Ports(broker=0, clickhouse=0)) as running:
+        make_topics(running.stack.bootstrap_servers, "away.")
+        dead_letters = KafkaDeadLetters(SinkSettings(running.stack.bootstrap_servers, "away."))
+        given_up = Event()
+        dead_letters.write(letters, given_up)
+        with _silenced(running):
+            Timer(1.0, given_up.set).start()
+            since = time.monotonic()
+            with pytest.raises(BrokerUnavailable):
+                dead_letters.write(letters, given_up)
+            assert given_up.is_set()
+            assert time.monotonic() - since < CONFIRM_S / 2
+
+
+@contextmanager
+def _silenced(running: EmbeddedStack) -> Iterator[None]:
+    """A broker that stands still."""
+    broker = running.supervisor.statuses()["broker"].pid
+    assert broker is not None
+    os.kill(broker, signal.SIGSTOP)
+    stat = Path(f"/proc/{broker}/stat")
+    eventually(
+        lambda: stat.read_text(encoding="ascii").rpartition(")")[2].split()[0] == "T", 10, "a broker that stands"
+    )
+    try:
+        yield
+    finally:
+        os.kill(broker, signal.SIGCONT)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 import pytest
@@ -158,7 +159,7 @@ class TwinLetters:
         self._world = world
         self._reached = reached
 
-    def write(self, letters: Sequence[DeadLetter]) -> None:
+    def write(self, letters: Sequence[DeadLetter], _: Event) -> None:
         """See `DeadLetters`."""
         for letter in letters:
             self._reached("write letter")
