@@ -69,7 +69,8 @@ class Generate:
         return Row(place, self._ids(prompt)[-room:] + target, len(target), item.weight)
 
     def _ids(self, text: str) -> list[int]:
-        ids: list[int] = self._base.tokenizer(text, add_special_tokens=False)["input_ids"]
+        # Not verbose: it would warn of a length that is cut here a moment later.
+        ids: list[int] = self._base.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
         return ids
 
     def _texts(self, item: Item) -> tuple[str, str]:
