@@ -35,6 +35,7 @@ class KafkaDeadLetters:
                 "bootstrap.servers": settings.bootstrap_servers,
                 "acks": "all",
                 "enable.idempotence": True,
+                "allow.auto.create.topics": False,
                 "compression.codec": "lz4",
                 "delivery.timeout.ms": int(CONFIRM_S * 1000),
                 "message.max.bytes": MAX_MESSAGE_BYTES,

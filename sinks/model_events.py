@@ -37,7 +37,9 @@ class KafkaAnnouncer:
         Raises:
             BrokerUnavailable: no confirmation came in time.
         """
-        producer = Producer({**self._where(), "acks": "all", "enable.idempotence": True})
+        producer = Producer(
+            {**self._where(), "acks": "all", "enable.idempotence": True, "allow.auto.create.topics": False}
+        )
         failures: list[str] = []
         producer.produce(self.topic, encode(event), event.adapter, on_delivery=_collect(failures))
         if producer.flush(self.timeout_s) or failures:

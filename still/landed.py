@@ -37,9 +37,9 @@ def asking(settings: Settings) -> Iterator[Client]:
 
 
 def rows(client: Client) -> dict[str, int]:
-    """How many rows each table has."""
-    found = client.rows(_of_each(client, "count() AS n"))
-    return {str(row["name"]): int(row["n"]) for row in found}
+    """How many rows each table has, in the order of the tables: the parts of a union come in any."""
+    found = {row["name"]: int(row["n"]) for row in client.rows(_of_each(client, "count() AS n"))}
+    return {table.name: found[table.name] for table in by_topic().values()}
 
 
 def freshness(client: Client) -> dict[str, dict[str, Any]]:
@@ -59,15 +59,15 @@ def freshness(client: Client) -> dict[str, dict[str, Any]]:
     recent = f"WHERE _ingested_at > now64(6) - INTERVAL {RECENT_MINUTES} MINUTE"
     newest = "if(count() = 0, NULL, toUnixTimestamp64Micro(max(_logged_at))) AS newest_at"
     latest = {row["name"]: row["newest_at"] for row in client.rows(_of_each(client, newest))}
-    found = client.rows(_of_each(client, figures, recent))
+    found = {row["name"]: row for row in client.rows(_of_each(client, figures, recent))}
     return {
-        str(row["name"]): {
-            "rows": row["rows"],
-            "median_s": row["median_s"],
-            "p99_s": row["p99_s"],
-            "newest_at": latest[row["name"]],
+        table.name: {
+            "rows": found[table.name]["rows"],
+            "median_s": found[table.name]["median_s"],
+            "p99_s": found[table.name]["p99_s"],
+            "newest_at": latest[table.name],
         }
-        for row in found
+        for table in by_topic().values()
     }
 
 

@@ -24,8 +24,14 @@ _GUARD = "import sys; from still.embedded.parent import die_with_parent; from st
 _CODE = _GUARD + "die_with_parent(int(sys.argv[1])); sys.exit(main(sys.argv[2:]))"
 
 
-def child_of(process: Process, folder: Path, parent_pid: int, env: Mapping[str, str] | None = None) -> Child:
-    """One process as a child that ends when its parent does, even by kill -9; `env` adds to the environment."""
+def child_of(
+    process: Process, folder: Path, parent_pid: int, env: Mapping[str, str] | None = None, *, broker_forgets: bool
+) -> Child:
+    """One process as a child that ends when its parent does, even by kill -9; `env` adds to the environment.
+
+    A worker never outlives a broker that forgets: its client would make topics on the next one, and commit there how
+    far it had read on the last; as many new records were skipped. The sink asks the tables, the trainer reads none.
+    """
     port = choose_port(HEALTH_PORTS[process])
     here = {"STILL_FOLDER": str(folder), "STILL_HEALTH_HOST": LOOPBACK, "STILL_HEALTH_PORT": str(port)}
     return Child(
@@ -34,4 +40,5 @@ def child_of(process: Process, folder: Path, parent_pid: int, env: Mapping[str, 
         env={**(env or {}), **here},
         ready=partial(is_ready, folder, process),
         health_url=f"http://{LOOPBACK}:{port}",
+        dies_with="broker" if process == "worker" and broker_forgets else None,
     )

@@ -6,9 +6,6 @@ restored, and what the last look saw and ClickHouse does not hold is told as los
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -64,7 +61,6 @@ class Watch:
     tell: Callable[[Lost], None]
     pulse: Pulse = field(default_factory=lambda: Pulse(_LONGEST_SILENCE_S))
     _cluster: str = ""
-    _ended: str = ""
     _last: Look | None = None
     _lost: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
@@ -104,7 +100,6 @@ class Watch:
             self.running.refresh()
 
     def _heal(self) -> None:
-        self._end_worker()
         settings = self.settings()
         try:
             prepared = prepare(settings)
@@ -126,19 +121,6 @@ class Watch:
             looked_s_ago=lost.looked_s_ago,
         )
         self.tell(lost)
-
-    def _end_worker(self) -> None:
-        """End the worker of the broker's former life before the topics are there again; the supervisor starts another.
-
-        It tries its last commit until it succeeds, and the new broker would take it: as many new records were skipped.
-        """
-        if self._ended == self.running.stack.cluster_id:
-            return
-        self._ended = self.running.stack.cluster_id
-        worker = self.running.supervisor.statuses().get("worker")
-        if worker is not None and worker.pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(worker.pid, signal.SIGKILL)
 
     def _count(self, settings: Settings) -> Lost:
         last = self._last

@@ -29,6 +29,7 @@ _UNREACHABLE = {
     KafkaError._TRANSPORT,  # noqa: SLF001
     KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
 }
+_NO_TOPIC = {KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART}  # noqa: SLF001
 _WAIT_S = 0.01  # between two tries while the queue is full: far below a linger, far above a busy loop
 
 
@@ -58,6 +59,8 @@ class ProduceSettings:
             "client.id": self.client_id,
             "acks": "all",
             "enable.idempotence": True,
+            "allow.auto.create.topics": False,  # `still init` makes topics, and knows their partitions
+            "topic.metadata.propagation.max.ms": 10_000,  # from then on a topic that is not there is said not to be
             "compression.type": "lz4",
             "linger.ms": self.linger_ms,
             "partitioner": "murmur2_random",  # what Java clients and aiokafka do: all agree on a key's partition
@@ -220,6 +223,8 @@ class Producer:
         """Our error for librdkafka's."""
         if error.code() in _UNREACHABLE:
             return self._unavailable(f"for topic {topic} within {self.settings.delivery_timeout_s:g} s")
+        if error.code() in _NO_TOPIC:
+            return DeliveryFailed(f"there is no topic {topic} at {self.settings.bootstrap_servers}; run `still init`")
         return refusal(error, topic)
 
     def _try(self, message: Outgoing, on_delivery: OnDelivery) -> bool:

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from still.embedded.stack import Ports, Stack, running_stack
+from streams.topics import ensure_topics
 
 _NUMBERS = itertools.count(1)
 
@@ -26,6 +28,13 @@ def _stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def _topic_prefix() -> str:
     """A prefix that no other test uses for its topics."""
     return f"t{next(_NUMBERS)}."
+
+
+@pytest.fixture(name="topics")
+def _topics(stack: Stack, topic_prefix: str) -> str:
+    """The prefix, when our topics are there under it."""
+    ensure_topics(AdminClient({"bootstrap.servers": stack.bootstrap_servers, "log_level": 0}), topic_prefix, 4)
+    return topic_prefix
 
 
 @pytest.fixture(name="database")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -79,7 +80,8 @@ def start_processes(
 ) -> None:
     """Make topics and tables, restore the model events, then start our processes; returns when all are ready."""
     prepare(load(folder=folder))
-    running.start_more([child_of(process, folder.absolute(), os.getpid(), env) for process in processes])
+    child = partial(child_of, folder=folder.absolute(), parent_pid=os.getpid(), env=env)
+    running.start_more([child(process, broker_forgets=running.stack.broker == "memory") for process in processes])
 
 
 def _chosen(without: list[str]) -> tuple[Process, ...]:

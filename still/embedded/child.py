@@ -31,6 +31,8 @@ class Child:
         stop_signal: asks it to end; SIGKILL follows after `stop_grace_s`.
         health_url: where it answers /metrics, /healthz and /readyz; None = it does not.
         restart: what happens after a crash; None leaves it down.
+        dies_with: another child that it must not outlive: when that one crashes it is killed too, before that one is
+            started again; None = it stands for itself.
     """
 
     name: str
@@ -42,3 +44,4 @@ class Child:
     stop_grace_s: float = 10.0
     health_url: str | None = None
     restart: Restart | None = field(default_factory=Restart)
+    dies_with: str | None = None

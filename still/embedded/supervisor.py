@@ -105,11 +105,22 @@ class Supervisor:
         try:
             while not self._stopping.is_set():
                 self._obey_for(_POLL_S)
-                for run in self._runs:
-                    run.watch(time.monotonic())
+                self._watch()
         finally:
             for run in reversed(self._runs):
                 run.stop()
+
+    def _watch(self) -> None:
+        for run in self._runs:
+            before = run.status.state
+            run.watch(time.monotonic())
+            if run.status.state is not before and run.status.state in {ChildState.CRASHED, ChildState.FAILED}:
+                self._kill_those_that_die_with(run.child.name)
+
+    def _kill_those_that_die_with(self, name: str) -> None:
+        for run in self._runs:
+            if run.child.dies_with == name:
+                run.kill()
 
     def _obey_for(self, wait_s: float) -> None:
         try:
@@ -191,7 +202,7 @@ class _Run:
             self._became_ready()
             log.info("child_ready_again", child=self.child.name, pid=self.status.pid, restarts=self.status.restarts)
         elif state is ChildState.STARTING and now > self._deadline:
-            self._kill()
+            self.kill()
         elif state is ChildState.READY and now - self._ready_since > _STEADY_S:
             self._crashes = 0
         elif state is ChildState.CRASHED and now >= self._deadline:
@@ -206,7 +217,7 @@ class _Run:
                 process.wait(self.child.stop_grace_s)
             except subprocess.TimeoutExpired:
                 log.warning("child_killed", child=self.child.name, pid=process.pid, after_s=self.child.stop_grace_s)
-                self._kill()
+                self.kill()
         if process is not None:
             self._set(ChildState.STOPPED, pid=None, exit_status=process.returncode)
 
@@ -240,7 +251,8 @@ class _Run:
         self._set(ChildState.FAILED, pid=None, exit_status=self._exit_status())
         return ChildFailedError(f"{self.child.name} {what}; its log {self._log_path} ends: {self._tail()}")
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
+        """Ends the process by force, if there is one; the next look notices."""
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()

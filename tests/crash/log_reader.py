@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from streams.values import Arrived
 
@@ -21,6 +23,15 @@ def partitions(bootstrap_servers: str, topic: str) -> list[int]:
         return sorted(consumer.list_topics(topic, timeout=30).topics[topic].partitions)
     finally:
         consumer.close()
+
+
+def leader_changes(bootstrap_servers: str, topics: Collection[str]) -> int:
+    """How often partitions of these topics got another leader, or the same one anew, since they were made."""
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    places = [TopicPartition(topic, number) for topic in topics for number in partitions(bootstrap_servers, topic)]
+    latest: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    answers = admin.list_offsets(dict.fromkeys(places, latest), request_timeout=30)
+    return sum(answer.result().leader_epoch or 0 for answer in answers.values())
 
 
 def records(bootstrap_servers: str, topic: str, partition: int, start: int = 0) -> Iterator[Arrived]:

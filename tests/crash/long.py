@@ -27,6 +27,8 @@ from tests.crash.worker_process import settings
 
 TOLD_EVERY_S = 30.0
 DRAIN_S = 3600.0
+RATE = 350.0
+"""Events a second: a million take about as long as 500 kills do, so that none of these meets an idle stream."""
 EVENTS = "conversation.events"
 
 
@@ -93,6 +95,7 @@ class Run:
             "acknowledged": sum(1 for _ in journal.read(self._oracle)),
             "rows": {topic: self._count(topic) for topic in LANDED},
             "deaths": self._deaths.told(),
+            "leader_changes": log_reader.leader_changes(self.field.bootstrap_servers, LANDED),
             "minutes": round((time.monotonic() - self._since) / 60, 1),
         }
 
@@ -125,7 +128,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--events", type=int, default=1_000_000)
-    parser.add_argument("--rate", type=float, default=600.0, help="events a second, at most")
+    parser.add_argument("--rate", type=float, default=RATE, help="events a second, at most")
     parser.add_argument("--folder", type=Path, default=Path(".still/crash"))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     run = Run(parser.parse_args())

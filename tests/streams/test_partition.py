@@ -32,11 +32,11 @@ def test_a_partition_is_one_of_those_there_are(key: bytes, partitions: int) -> N
     assert partition_of(key, partitions) == partition_of(key, partitions)
 
 
-def test_the_producer_puts_a_key_where_we_say(stack: Stack, topic_prefix: str) -> None:
+def test_the_producer_puts_a_key_where_we_say(stack: Stack, topics: str) -> None:
     """Librdkafka's partitioner and ours agree on what the broker gets."""
     producer = Producer(ProduceSettings(stack.bootstrap_servers))
     keys = [f"contact-{number}".encode() for number in range(40)]
-    confirmed = [producer.send(f"{topic_prefix}keys", key, b"x").result(30) for key in keys]
-    partitions = len(producer._kafka.list_topics(f"{topic_prefix}keys").topics[f"{topic_prefix}keys"].partitions)
+    confirmed = [producer.send(f"{topics}examples", key, b"x").result(30) for key in keys]
+    partitions = len(producer._kafka.list_topics(f"{topics}examples").topics[f"{topics}examples"].partitions)
     producer.close()
     assert [partition_of(key, partitions) for key in keys] == [one.partition for one in confirmed]

@@ -26,28 +26,30 @@ def _nowhere() -> Iterator[str]:
         yield f"127.0.0.1:{bound.getsockname()[1]}"
 
 
-def test_a_confirmation_says_where_the_message_lies(producer: Producer, topic_prefix: str) -> None:
+def test_a_confirmation_says_where_the_message_lies(producer: Producer, topics: str) -> None:
     """Topic, partition and offset come from the broker, and offsets go up."""
-    first, second = (producer.send(f"{topic_prefix}a", b"k", b"v", [("h", b"1")], 0).result(30) for _ in range(2))
-    assert (first.topic, first.partition, first.offset) == (f"{topic_prefix}a", 0, 0)
+    first, second = (producer.send(f"{topics}scores", b"k", b"v", [("h", b"1")], 0).result(30) for _ in range(2))
+    assert (first.topic, first.partition, first.offset) == (f"{topics}scores", 0, 0)
     assert second.offset == 1
 
 
-def test_a_full_queue_makes_the_sender_wait(producer: Producer, topic_prefix: str) -> None:
+def test_a_full_queue_makes_the_sender_wait(producer: Producer, topics: str) -> None:
     """More bytes than the queue holds go through without an error and without a loss."""
     batch = producer.batch()
     for number in range(3000):
-        batch.send(f"{topic_prefix}b", str(number).encode(), b"x" * 1000)
+        batch.send(f"{topics}examples", str(number).encode(), b"x" * 1000)
     batch.confirm().result(60)
-    last = producer.send(f"{topic_prefix}b", b"k", b"v", (), 0).result(30)
+    last = producer.send(f"{topics}examples", b"k", b"v", (), 0).result(30)
     assert last.offset > 0
 
 
-def test_asyncio_senders_share_one_loop(producer: Producer, topic_prefix: str) -> None:
+def test_asyncio_senders_share_one_loop(producer: Producer, topics: str) -> None:
     """Many awaited sends complete together."""
 
     async def send() -> int:
-        sent = await asyncio.gather(*(producer.send_async(f"{topic_prefix}c", b"k%d" % n, b"v") for n in range(200)))
+        sent = await asyncio.gather(
+            *(producer.send_async(f"{topics}conversations", b"k%d" % n, b"v") for n in range(200))
+        )
         return len({(one.partition, one.offset) for one in sent})
 
     assert asyncio.run(send()) == 200
@@ -63,12 +65,12 @@ def test_a_batch_reports_its_failure(nowhere: str) -> None:
     producer.close()
 
 
-def test_an_unknown_partition_is_refused(producer: Producer, topic_prefix: str) -> None:
+def test_an_unknown_partition_is_refused(producer: Producer, topics: str) -> None:
     """What the broker cannot take is said at the call, and the batch fails with it."""
-    producer.send(f"{topic_prefix}d", b"k", b"v").result(30)
+    producer.send(f"{topics}scores", b"k", b"v").result(30)
     batch = producer.batch()
     with pytest.raises(DeliveryFailed, match="refused a message"):
-        batch.send(f"{topic_prefix}d", b"k", b"v", (), 999)
+        batch.send(f"{topics}scores", b"k", b"v", (), 999)
     with pytest.raises(DeliveryFailed):
         batch.confirm().result(30)
 

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,7 +14,6 @@ from structlog.testing import capture_logs
 
 from still.embedded.broker import cluster_id_of
 from still.embedded.errors import FolderHeldError, StackNotRunningError
-from still.embedded.ports import LOOPBACK, choose_port
 from still.embedded.stack import STACK_FILE, Ports, embedded_stack, read_children, read_stack, running_stack
 from still.embedded.supervisor import ChildState
 
@@ -97,11 +95,3 @@ def test_a_killed_broker_comes_back_as_another_cluster(tmp_path: Path) -> None:
         assert read_stack(tmp_path).cluster_id != stack.cluster_id
         assert read_stack(tmp_path).bootstrap_servers == stack.bootstrap_servers
         assert read_children(tmp_path)["broker"].restarts == 1
-
-
-def test_a_taken_port_is_replaced() -> None:
-    """The preferred port is taken when it is free, and another one when it is not."""
-    free = choose_port(0)
-    assert choose_port(free) == free
-    with socket.create_server((LOOPBACK, free)):
-        assert choose_port(free) != free

@@ -154,3 +154,19 @@ def test_some_children_stop_and_the_others_go_on(supervisor: Supervisor, tmp_pat
     supervisor.stop()
     assert (tmp_path / "stopped").read_text() == "d b c a "
     supervisor.stop_children(["a"])
+
+
+def test_a_child_that_dies_with_another_is_gone_before_that_one_starts_again(tmp_path: Path) -> None:
+    """What it knew of the other's former life must not reach the next; both come back, the third stays."""
+    seen: list[ChildStatus] = []
+    supervisor = Supervisor(tmp_path / "logs", on_change=seen.append)
+    try:
+        supervisor.start([_child(tmp_path, "a"), _child(tmp_path, "b", dies_with="a"), _child(tmp_path, "c")])
+        former = supervisor.statuses()
+        os.kill(former["a"].pid or 0, signal.SIGKILL)
+        _until(lambda: [s.restarts for s in supervisor.statuses().values() if s.state is ChildState.READY] == [1, 1, 0])
+    finally:
+        supervisor.stop()
+    told = [(status.name, status.state) for status in seen[3 * 2 :]]
+    assert told.index(("b", ChildState.CRASHED)) < told.index(("a", ChildState.STARTING))
+    assert ("c", ChildState.CRASHED) not in told
