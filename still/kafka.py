@@ -16,6 +16,7 @@ from streams.produce import ProduceSettings
 CHECK_S = 5.0
 WAIT_S = 30.0
 """How long a process that is to stay may wait for a broker that starts beside it."""
+_PROBE_S = 2.0
 _POLL_S = 0.05
 
 
@@ -48,6 +49,15 @@ def reach(settings: Settings, timeout_s: float = CHECK_S) -> str:
             client.poll(_POLL_S)
             if (refusal := _refusal(settings, heard)) or time.monotonic() > deadline:
                 raise UserError(refusal or _silence(settings, heard[-1] if heard else error.args[0])) from None
+
+
+def broker_trouble(settings: Settings) -> str | None:
+    """Why Kafka cannot be reached; None = it can."""
+    try:
+        reach(settings, _PROBE_S)
+    except UserError as error:
+        return str(error)
+    return None
 
 
 def _refusal(settings: Settings, heard: list[KafkaError]) -> str | None:

@@ -8,12 +8,8 @@ from sinks.errors import SinkError
 from sinks.model_events import KafkaAnnouncer
 from sinks.registry import Registry, open_registry
 from still import schema_ids
-from still.errors import UserError
-from still.kafka import reach
 from still.security import kafka_options
 from still.settings import Settings
-
-_PROBE_S = 2.0
 
 
 def clickhouse(settings: Settings, *, wait_s: float = 0.0) -> Client:
@@ -37,15 +33,6 @@ def announcer(settings: Settings, timeout_s: float = 30.0) -> KafkaAnnouncer:
     schema_ids.bind(settings)
     topic = f"{settings.topic_prefix}model.events"
     return KafkaAnnouncer(settings.bootstrap_servers, topic, timeout_s, kafka_options(settings))
-
-
-def broker_trouble(settings: Settings) -> str | None:
-    """Why Kafka cannot be reached; None = it can."""
-    try:
-        reach(settings, _PROBE_S)
-    except UserError as error:
-        return str(error)
-    return None
 
 
 def clickhouse_trouble(settings: Settings) -> str | None:

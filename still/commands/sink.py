@@ -21,7 +21,7 @@ from sinks.tables import by_topic
 from still import schema_ids, wiring
 from still.errors import UserError
 from still.health import Check, Health, Pulse, assigned, served
-from still.kafka import WAIT_S, reach
+from still.kafka import WAIT_S, broker_trouble, reach
 from still.readiness import announce_when
 from still.security import kafka_options
 from still.settings import Settings, load
@@ -47,7 +47,7 @@ def sink(
     pulse, ready = Pulse(_LONGEST_SILENCE_S), Event()
     checks: dict[str, Check] = {
         "assignment": assigned(ready),
-        "broker": partial(wiring.broker_trouble, settings),
+        "broker": partial(broker_trouble, settings),
         "clickhouse": partial(wiring.clickhouse_trouble, settings),
     }
     health = Health("sink", pulse, checks)

@@ -15,6 +15,7 @@ from sinks.errors import Temporary
 from still import wiring
 from still.errors import UserError
 from still.health import Check, Health, Pulse, served
+from still.kafka import broker_trouble
 from still.readiness import announce
 from still.settings import Settings, load
 from still.training import explained, service
@@ -60,7 +61,7 @@ def trainer(
 
 def _health(settings: Settings) -> Health:
     checks: dict[str, Check] = {
-        "broker": partial(wiring.broker_trouble, settings),
+        "broker": partial(broker_trouble, settings),
         "clickhouse": partial(wiring.clickhouse_trouble, settings),
     }
     return Health("trainer", Pulse(_LONGEST_SILENCE_S), checks)

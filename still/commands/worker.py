@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from schemas.records import Task
-from still import schema_ids, wiring
+from still import schema_ids
 from still.errors import UserError
 from still.health import Check, Health, Pulse, assigned, served
-from still.kafka import WAIT_S, reach
+from still.kafka import WAIT_S, broker_trouble, reach
 from still.readiness import announce_when
 from still.security import kafka_options
 from still.settings import Settings, load
@@ -47,7 +47,7 @@ def worker(
     reach(settings, WAIT_S)
     schema_ids.bind(settings)
     pulse, ready = Pulse(chosen.give_up_after_s + _MARGIN_S), Event()
-    checks: dict[str, Check] = {"assignment": assigned(ready), "broker": partial(wiring.broker_trouble, settings)}
+    checks: dict[str, Check] = {"assignment": assigned(ready), "broker": partial(broker_trouble, settings)}
     health = Health("worker", pulse, checks)
     announce_when(ready, settings.folder, "worker")
     try:

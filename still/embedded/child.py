@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """How a crashed child is started again: waits double from the first to the longest, then it is given up."""
+    """How a crashed child is started again: at once, then after waits that double, until it is given up."""
 
     first_wait_s: float = 0.5
     longest_wait_s: float = 15.0
-    most_in_a_row: int = 8  # counts again from 0 once a child has been ready for a minute
+    most_in_a_row: int = 9  # counts again from 0 once a child has been ready for a minute
 
     def wait_s(self, crashes: int) -> float:
         """How long to wait before the start that follows crash number `crashes` (from 1)."""
-        return float(min(self.longest_wait_s, self.first_wait_s * 2 ** (crashes - 1)))
+        return 0.0 if crashes == 1 else float(min(self.longest_wait_s, self.first_wait_s * 2 ** (crashes - 2)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,9 +138,9 @@ def test_a_stop_ends_a_start_that_waits(supervisor: Supervisor, tmp_path: Path) 
 
 
 def test_waits_between_restarts_double_to_a_limit() -> None:
-    """The first restart comes soon, later ones later, none later than the limit."""
+    """The first restart comes at once, later ones later, none later than the limit."""
     restart = Restart(first_wait_s=0.5, longest_wait_s=3)
-    assert [restart.wait_s(crashes) for crashes in (1, 2, 3, 4, 9)] == [0.5, 1, 2, 3, 3]
+    assert [restart.wait_s(crashes) for crashes in (1, 2, 3, 4, 5, 9)] == [0, 0.5, 1, 2, 3, 3]
 
 
 def test_some_children_stop_and_the_others_go_on(supervisor: Supervisor, tmp_path: Path) -> None:
