@@ -13,6 +13,7 @@ from typing import Any
 from schemas.records import DeadLetter, Example, Split, Task
 from sinks.errors import LeaseLost, Rejected
 from sinks.examples import Freshness
+from sinks.lease import lease_of, see_one_prefix
 from sinks.tables import SOURCE_KEY, Table
 from sinks.values import Block, Key, Landed, Mark, Origin, Partition, Progress, Source
 
@@ -22,6 +23,7 @@ class MemoryStore:
     """Implements `sinks.values.Store`; two of them may share `tables` and `leases`, like two sinks one server."""
 
     holder: str = "memory"
+    topic_prefix: str = ""
     tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     leases: dict[Partition, tuple[int, str]] = field(default_factory=dict)
     lasts: dict[Partition, int] = field(default_factory=dict)
@@ -34,9 +36,10 @@ class MemoryStore:
 
     def take_leases(self, partitions: Sequence[Partition]) -> dict[Partition, str]:
         """See `Store`."""
+        see_one_prefix(self.topic_prefix, {p: self.leases[p][1] for p in partitions if p in self.leases})
         for partition in partitions:
             epoch = self.leases.get(partition, (0, ""))[0] + 1
-            self.leases[partition] = (epoch, f"{partition.topic}/{partition.number}@{epoch}:{self.holder}")
+            self.leases[partition] = (epoch, lease_of(partition, epoch, self.holder, self.topic_prefix))
         return {partition: self.leases[partition][1] for partition in partitions}
 
     def landed(self, table: Table, partition: Partition) -> Landed:

@@ -146,6 +146,7 @@ class Store(Protocol):
 
         Raises:
             LeaseLost: another sink took one at the same time.
+            Misconfigured: what landed of one is of the topics of another prefix.
         """
 
     def landed(self, table: Table, partition: Partition) -> Landed:

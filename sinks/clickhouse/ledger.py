@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from sinks.clickhouse.client import Client
 from sinks.clickhouse.ddl import LEASES, MARKS, SOURCE_MARKS
 from sinks.errors import LeaseLost, Temporary
+from sinks.lease import lease_of, see_one_prefix
 from sinks.values import Mark, Partition, Progress, Source
 
 MARK_TYPES = ("String", "String", "Int32", "Int64")
@@ -68,10 +69,14 @@ def write_progress(client: Client, progress: Sequence[Progress]) -> None:
     _insert(client, MARKS, _MARK_NAMES, MARK_TYPES, [(*one.partition, one.last) for one in progress])
 
 
-def take_leases(client: Client, partitions: Sequence[Partition], holder: str) -> dict[Partition, str]:
+def take_leases(
+    client: Client, partitions: Sequence[Partition], holder: str, topic_prefix: str = ""
+) -> dict[Partition, str]:
     """New leases for these partitions; see `sinks.values.Store.take_leases`."""
-    epochs = {partition: epoch for partition, (epoch, _) in _newest(client, partitions).items()}
-    taken = {p: f"{p.topic}/{p.number}@{epochs.get(p, 0) + 1}:{holder}" for p in partitions}
+    newest = _newest(client, partitions)
+    see_one_prefix(topic_prefix, {partition: lease for partition, (_, lease) in newest.items()})
+    epochs = {partition: epoch for partition, (epoch, _) in newest.items()}
+    taken = {p: lease_of(p, epochs.get(p, 0) + 1, holder, topic_prefix) for p in partitions}
     now_us = time.time_ns() // 1000
     rows = [(*p, epochs.get(p, 0) + 1, lease, now_us) for p, lease in taken.items()]
     _insert(client, LEASES, _LEASE_NAMES, LEASE_TYPES, rows)

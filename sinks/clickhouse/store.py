@@ -20,14 +20,15 @@ KEYS_PER_QUERY = 200
 class ClickHouseStore:
     """Implements `sinks.values.Store`."""
 
-    def __init__(self, client: Client, holder: str | None = None) -> None:
+    def __init__(self, client: Client, holder: str | None = None, topic_prefix: str = "") -> None:
         self._client = client
+        self._prefix = topic_prefix
         self._holder = holder or uuid4().hex[:12]
         self._encoded: dict[str, tuple[str, bytes]] = {}
 
     def take_leases(self, partitions: Sequence[Partition]) -> dict[Partition, str]:
         """See `Store`."""
-        return ledger.take_leases(self._client, partitions, self._holder)
+        return ledger.take_leases(self._client, partitions, self._holder, self._prefix)
 
     def landed(self, table: Table, partition: Partition) -> Landed:
         """See `Store`; reads the ledger, then the rows above its mark."""

@@ -68,7 +68,7 @@ def _land(settings: Settings, chosen: SinkSettings, signals: consume.Signals) ->
     consume.tune_collector()
     client = wiring.clickhouse(settings, wait_s=30.0)
     require(client)
-    store = ClickHouseStore(client)
+    store = ClickHouseStore(client, topic_prefix=chosen.topic_prefix)
     consume.run(chosen, store, KafkaDeadLetters(chosen), settings.key(), signals)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from threading import Event
+from typing import Protocol
 
 import pytest
 
@@ -14,7 +14,7 @@ from sinks.clickhouse.ddl import statements
 from sinks.clickhouse.settings import TableSettings
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.decode import decoders
-from sinks.errors import LeaseLost, Rejected
+from sinks.errors import LeaseLost, Misconfigured, Rejected
 from sinks.memory import MemoryDeadLetters, MemoryStore
 from sinks.tables import table
 from sinks.values import Block, Landed, Mark, Origin, Partition, Progress, Row, Source, Store
@@ -24,7 +24,13 @@ from tests.sinks.made import EXAMPLES, arrived, example
 TABLE = table("examples")
 DECODE = decoders(b"key")["examples"]
 SOURCE = Source("root-1", "conversation.events", 0)
-MakeStore = Callable[[str], Store]
+
+
+class MakeStore(Protocol):
+    """Makes a store of a holder, for the topics of a prefix."""
+
+    def __call__(self, holder: str, topic_prefix: str = "") -> Store:
+        """The store."""
 
 
 @pytest.fixture(name="make", params=["memory", "clickhouse"])
@@ -32,12 +38,12 @@ def _make(request: pytest.FixtureRequest) -> MakeStore:
     """Makes stores under different holder names over the same, empty tables."""
     if request.param == "memory":
         shared = MemoryStore()
-        return lambda holder: replace(shared, holder=holder)
+        return lambda holder, topic_prefix="": replace(shared, holder=holder, topic_prefix=topic_prefix)
     stack, database = request.getfixturevalue("stack"), request.getfixturevalue("database")
     client = connect(stack.clickhouse_url, database)
     for statement in statements(TableSettings(database=database)):
         client.command(statement)
-    return lambda holder: ClickHouseStore(client, holder)
+    return lambda holder, topic_prefix="": ClickHouseStore(client, holder, topic_prefix)
 
 
 def _batch(*offsets: int, attempt: int = 0) -> Batch:
@@ -89,6 +95,16 @@ def test_the_same_block_lands_once(make: MakeStore) -> None:
         ("root-1", "conversation.events", 0, n, 0) for n in range(2)
     }
     assert len(store.landed(TABLE, EXAMPLES).present) == 2
+
+
+def test_topics_of_a_second_prefix_are_refused(make: MakeStore) -> None:
+    """Their records would pass for those that landed at the same places; another cluster has places of its own."""
+    first, second = make("a"), make("b", "acme.")
+    first.take_leases([EXAMPLES])
+    second.take_leases([EXAMPLES._replace(cluster="other")])
+    with pytest.raises(Misconfigured, match=r"holds topic 'examples' of cluster .*cannot take 'acme.examples' too"):
+        second.take_leases([EXAMPLES])
+    first.take_leases([EXAMPLES])
 
 
 def test_a_superseded_lease_lands_nothing(make: MakeStore) -> None:
