@@ -27,6 +27,6 @@ def see_one_prefix(topic_prefix: str, newest: Mapping[Partition, str]) -> None:
         if theirs != topic_prefix:
             raise Misconfigured(
                 f"this database holds topic {theirs + partition.topic!r} of cluster {partition.cluster}, and cannot"
-                f" take {topic_prefix + partition.topic!r} too: set STILL_DATABASE to another one, or STILL_TOPIC_PREFIX to"
-                f" {theirs!r}"
+                f" take {topic_prefix + partition.topic!r} too: set STILL_DATABASE to another one, or"
+                f" STILL_TOPIC_PREFIX to {theirs!r}"
             )

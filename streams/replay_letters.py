@@ -44,7 +44,7 @@ def replayed(reader: LogReader, prefix: str, letters: list[Filed]) -> set[str]:
     """The ids of those letters whose records went back to their topic already."""
     wanted = {filed.letter.dead_letter_id for filed in letters}
     found: set[str] = set()
-    for topic in {filed.letter.topic for filed in letters}:
+    for topic in _topics(letters):
         oldest_ms = min(filed.logged_at for filed in letters if filed.letter.topic == topic) // 1000
         for partition in reader.partitions(prefix + topic):
             first = reader.since(prefix + topic, partition, oldest_ms - CLOCKS_MS)
@@ -65,8 +65,10 @@ def replay(
     Raises:
         BrokerUnavailable: nobody confirms any more; what was sent is skipped when it is replayed again.
     """
-    counts = {topic: len(reader.partitions(prefix + topic)) for topic in {filed.letter.topic for filed in letters}}
-    ready = (filed.letter for filed in fill(reader, prefix, letters))
+    counts = {topic: len(reader.partitions(prefix + topic)) for topic in _topics(letters)}
+    for letter in (filed.letter for filed in letters if filed.letter.topic not in counts):
+        yield Sent(letter.dead_letter_id, fault=f"the letter names topic {letter.topic!r}, which is none of ours")
+    ready = (filed.letter for filed in fill(reader, prefix, [one for one in letters if one.letter.topic in counts]))
     while some := list(islice(ready, TOGETHER)):
         yield from _confirmed(
             [(one, _begin(producer, outgoing(one, prefix, counts[one.topic], value))) for one in some]
@@ -106,6 +108,11 @@ def repaired(letter: DeadLetter, name: str, data: bytes) -> bytes:
             raise event
         return codec.encode(event)
     raise ImportFault(name, None, "is empty; write the event as JSON")
+
+
+def _topics(letters: Iterable[Filed]) -> set[str]:
+    """The topics that the letters came from; a letter may name any, for anybody may write one."""
+    return {filed.letter.topic for filed in letters} & catalog.topics().keys()
 
 
 def _key(letter: DeadLetter, value: bytes | None, content_type: bytes | None) -> bytes | None:

@@ -11,10 +11,13 @@ from schemas import codec
 from schemas.errors import InvalidRecord, SchemaError, Undecodable
 from schemas.letters import MAX_BYTES, Position, Taken, letter_of, replay_of
 from schemas.records import ConversationEvent, DeadLetter, Provenance, Score
+from still.embedded.stack import Stack
 from streams.errors import ImportFault
+from streams.list_letters import Wanted, find_letters
 from streams.partition import partition_of
-from streams.produce import Outgoing
-from streams.replay_letters import outgoing, repaired
+from streams.produce import Outgoing, Producer, ProduceSettings
+from streams.read_log import LogReader
+from streams.replay_letters import outgoing, repaired, replay, replayed
 
 PARTITIONS = 4
 EVENT = ConversationEvent("e1", "contact-1", "closed")
@@ -102,3 +105,20 @@ def test_a_cut_letter_wants_the_record() -> None:
     of = letter(b"x" * (MAX_BYTES + 1))
     assert "give the record with --value" in str(outgoing(of, "", PARTITIONS))
     assert sent(of, codec.encode(EVENT)).value == codec.encode(EVENT)
+
+
+def test_a_letter_that_names_a_strange_topic_stops_no_other(stack: Stack, topics: str) -> None:
+    """Anybody may write a letter; those beside it go back all the same, and it is told why it does not."""
+    letters = [letter(codec.encode(EVENT), topic=topic) for topic in ("no.topic", "conversation.events")]
+    producer = Producer(ProduceSettings(stack.bootstrap_servers))
+    for one in letters:
+        producer.send(f"{topics}dead.letters", b"key", codec.encode(one)).result(30)
+    with LogReader(stack.bootstrap_servers) as reader:
+        found = find_letters(reader, topics, Wanted())
+        assert replayed(reader, topics, found) == set()
+        told = {one.letter: one for one in replay(reader, producer, topics, found)}
+    producer.close()
+    strange, own = (told[one.dead_letter_id] for one in letters)
+    assert (strange.delivered, strange.fault) == (None, "the letter names topic 'no.topic', which is none of ours")
+    assert own.delivered is not None
+    assert own.delivered.topic == f"{topics}conversation.events"
