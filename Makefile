@@ -26,8 +26,8 @@ demo: setup ## Simulated customers to trained adapters, on this machine
 test: setup ## All tests except the slow ones
 	$(BIN)/pytest -q -m "not slow" $(IN_PARALLEL)
 
-test-all: setup ## All tests
-	$(BIN)/pytest -q
+test-all: test ## All tests: the slow ones one after the other, for their faults are meant to be the only ones
+	$(BIN)/pytest -q -m slow
 
 test-crash: setup ## 500 kills under a million events on three Apache Kafka nodes; prints its seed, goes on where it was cut off
 	$(BIN)/python -m tests.crash.long --broker apache3 $(if $(SEED),--seed $(SEED))
