@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import cycle, groupby, islice
+from itertools import cycle, groupby, islice, product
 from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
@@ -63,13 +63,14 @@ def main() -> None:
     arguments = parser.parse_args()
     counts = [int(count) for count in arguments.events.split(",")]
     made = list(events(MADE))
+    costs, sizes = [], []
     with apache() as servers:
-        costs = [cost(servers, made, count, workers) for count in counts for workers in (1, 2)]
-    for one in costs:
-        print(f"{one.workers} worker(s) {one.events:10,} events {one.cpu_us:6.1f} CPU us each")
-    sizes = memory(arguments.contacts)
-    for tenth, mb in enumerate(sizes, 1):
-        print(f"{tenth * arguments.contacts // TENTHS:10,} contacts {mb:6} MB")
+        for count, workers in product(counts, (1, 2)):
+            costs.append(cost(servers, made, count, workers))
+            print(f"{workers} worker(s) {count:10,} events {costs[-1].cpu_us:6.1f} CPU us each", flush=True)
+    for mb in memory(arguments.contacts):
+        sizes.append(mb)
+        print(f"{len(sizes) * arguments.contacts // TENTHS:10,} contacts {mb:6} MB", flush=True)
     print(json.dumps({"linear": [asdict(one) for one in costs], "contacts": arguments.contacts, "rss_mb": sizes}))
 
 
@@ -86,7 +87,8 @@ def cost(servers: str, made: list[tuple[bytes, bytes]], count: int, workers: int
             _wait(lambda: _sharing(servers, target) == workers, "workers with partitions")
             before = sum(cpu_seconds(process.pid) for process in processes)
             write(servers, peer.source, islice(cycle(made), count))
-            _wait(lambda: meter.count() == count, "all events at the target")
+            # A rebalance of two busy workers may send some twice; what follows in the pipeline drops these.
+            _wait(lambda: meter.count() >= count, f"{count} events at {target}")
             spent = sum(cpu_seconds(process.pid) for process in processes) - before
         finally:
             for process in processes:
@@ -108,12 +110,12 @@ def _sharing(servers: str, group: str) -> int:
     return sum(bool(member.assignment.topic_partitions) for member in found.result().members)
 
 
-def memory(contacts: int) -> list[int]:
+def memory(contacts: int) -> Iterator[int]:
     """Resident megabytes of the worker after each tenth of the contacts, worked off."""
     with tempfile.TemporaryDirectory() as folder, embedded_stack(Path(folder), Ports(0, 0), "apache") as running:
         start_processes(running, Path(folder), ("worker",))
         settings = load(folder=Path(folder))
-        return list(_sizes(settings, contacts))
+        yield from _sizes(settings, contacts)
 
 
 def _sizes(settings: Settings, contacts: int) -> Iterator[int]:
