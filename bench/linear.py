@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from itertools import cycle, groupby, islice, product
 from pathlib import Path
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from bench.kafka import QUIET, Meter, apache, make_topic
@@ -107,7 +108,10 @@ def _sharing(servers: str, group: str) -> int:
     """How many members of the group have partitions."""
     admin = AdminClient({"bootstrap.servers": servers, **QUIET})  # lives until the answer is there
     (found,) = admin.describe_consumer_groups([group]).values()
-    return sum(bool(member.assignment.topic_partitions) for member in found.result().members)
+    try:
+        return sum(bool(member.assignment.topic_partitions) for member in found.result().members)
+    except KafkaException:  # its coordinator is not there yet
+        return 0
 
 
 def memory(contacts: int) -> Iterator[int]:
