@@ -22,7 +22,7 @@ from confluent_kafka.cimpl import NewTopic
 from schemas.codec import encode
 from sinks.buffer import Batch
 from sinks.clickhouse.client import Client, connect
-from sinks.clickhouse.ddl import statements
+from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.settings import TableSettings
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.consume import Signals, run, tune_collector
@@ -50,8 +50,7 @@ def main(rows: int) -> None:
     records = [arrived(example(number), number) for number in range(rows)]
     with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder), Ports(0, 0)) as stack:
         client = connect(stack.clickhouse_url, "bench")
-        for statement in statements(TableSettings(database="bench")):
-            client.command(statement)
+        migrate(client, TableSettings(database="bench"))
         store = ClickHouseStore(client)
         leases = store.take_leases([EXAMPLES])
         runs = [_run(store, leases, records[at : at + BLOCK]) for at in range(0, rows - BLOCK + 1, BLOCK)]

@@ -1,6 +1,6 @@
 """Which topic lands in which table, and what the columns are: derived from the Avro schemas, plus provenance.
 
-Pure data, shared by the decoder, the ClickHouse DDL and the memory twin, so that they cannot drift apart.
+Pure data, shared by the decoder, the memory twin and the test of the migrations, so that they cannot drift apart.
 Raw events and dead letters give up everything but their envelope here: no message text, no plain customer id.
 """
 

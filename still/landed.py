@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sinks.clickhouse.client import Client
-from sinks.clickhouse.ddl import MARKS
+from sinks.clickhouse.ledger import MARKS
 from sinks.errors import SinkError
 from sinks.tables import Table, by_topic
 from still import wiring

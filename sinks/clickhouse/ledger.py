@@ -10,11 +10,13 @@ import time
 from collections.abc import Sequence
 
 from sinks.clickhouse.client import Client
-from sinks.clickhouse.ddl import LEASES, MARKS, SOURCE_MARKS
 from sinks.errors import LeaseLost, Temporary
 from sinks.lease import lease_of, see_one_prefix
 from sinks.values import Mark, Partition, Progress, Source
 
+LEASES = "sink_leases"
+MARKS = "sink_marks"
+SOURCE_MARKS = "sink_source_marks"
 MARK_TYPES = ("String", "String", "Int32", "Int64")
 SOURCE_MARK_TYPES = ("String", "Int32", "String", "String", "Int32", "Tuple(Int64, Int64)")
 LEASE_TYPES = ("String", "String", "Int32", "UInt64", "String", "DateTime64(6, 'UTC')")

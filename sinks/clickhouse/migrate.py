@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import structlog
 
 from sinks.clickhouse.client import Client
-from sinks.clickhouse.ddl import repeatable
-from sinks.clickhouse.migrations import RECORD, Migration, create_record, migrations
+from sinks.clickhouse.migrations import RECORD, Migration, create_record, migrations, repeatable
 from sinks.clickhouse.settings import TableSettings
 from sinks.errors import Misconfigured, QueryFailed, SinkError, Temporary
 

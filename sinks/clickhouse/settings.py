@@ -36,3 +36,8 @@ class TableSettings:
                 raise Misconfigured(f"{name}={value!r} is no plain name; use letters, digits and _")
         if short := {table: days for table, days in self.ttl_days.items() if days < 1}:
             raise Misconfigured(f"ttl_days={short!r} must be at least 1 day")
+
+    @property
+    def on_cluster(self) -> str:
+        """What follows the name in a statement for all nodes, with its space; empty on one server."""
+        return f" ON CLUSTER {self.cluster}" if self.cluster else ""

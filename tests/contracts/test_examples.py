@@ -12,8 +12,8 @@ import pytest
 from schemas.records import Example, Split
 from sinks.buffer import Batch
 from sinks.clickhouse.client import connect
-from sinks.clickhouse.ddl import statements
 from sinks.clickhouse.examples import ClickHouseExamples
+from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.settings import TableSettings
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.decode import decoders
@@ -37,8 +37,7 @@ def _pair(request: pytest.FixtureRequest) -> tuple[Store, Land]:
         return memory, lambda example: memory.add(example, next(clock))
     stack, database = request.getfixturevalue("stack"), request.getfixturevalue("database")
     client = connect(stack.clickhouse_url, database)
-    for statement in statements(TableSettings(database=database)):
-        client.command(statement)
+    migrate(client, TableSettings(database=database))
     store = ClickHouseStore(client)
     leases = store.take_leases([EXAMPLES])
     writer = Writer(store, MemoryDeadLetters(), Event(), lambda: next(clock))

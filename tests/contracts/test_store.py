@@ -10,7 +10,7 @@ import pytest
 
 from sinks.buffer import Batch
 from sinks.clickhouse.client import connect
-from sinks.clickhouse.ddl import statements
+from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.settings import TableSettings
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.decode import decoders
@@ -41,8 +41,7 @@ def _make(request: pytest.FixtureRequest) -> MakeStore:
         return lambda holder, topic_prefix="": replace(shared, holder=holder, topic_prefix=topic_prefix)
     stack, database = request.getfixturevalue("stack"), request.getfixturevalue("database")
     client = connect(stack.clickhouse_url, database)
-    for statement in statements(TableSettings(database=database)):
-        client.command(statement)
+    migrate(client, TableSettings(database=database))
     return lambda holder, topic_prefix="": ClickHouseStore(client, holder, topic_prefix)
 
 

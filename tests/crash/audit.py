@@ -11,7 +11,7 @@ from pathlib import Path
 
 from schemas.codec import encode
 from sinks.clickhouse.client import Client
-from sinks.clickhouse.ddl import statements
+from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.settings import TableSettings
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.decode import decoders
@@ -85,8 +85,7 @@ class Reference:
     def __init__(self, client: Client) -> None:
         self.client = client
         client.command(f"DROP DATABASE IF EXISTS {client.database}")
-        for statement in statements(TableSettings(database=client.database)):
-            client.command(statement)
+        migrate(client, TableSettings(database=client.database))
         self._store = ClickHouseStore(self.client)
 
     def fill(self, cluster: str, partition: int, derived: Iterable[tuple[str, Derived]]) -> None:

@@ -5,7 +5,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from sinks.clickhouse.client import Client, connect
-from sinks.clickhouse.ddl import statements
+from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.settings import TableSettings
 from still.embedded.stack import Stack
 from tests.crash.sinking import PARTITIONS
@@ -15,8 +15,7 @@ from tests.crash.sinking import PARTITIONS
 def _client(stack: Stack, database: str, topic_prefix: str) -> Client:
     """ClickHouse with fresh tables, and a broker with fresh topics."""
     client = connect(stack.clickhouse_url, database)
-    for statement in statements(TableSettings(database=database)):
-        client.command(statement)
+    migrate(client, TableSettings(database=database))
     admin = AdminClient({"bootstrap.servers": stack.bootstrap_servers})
     names = ("examples", "conversation.events", "dead.letters")
     for made in admin.create_topics([NewTopic(topic_prefix + n, PARTITIONS, 1) for n in names]).values():

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from confluent_kafka.admin import AdminClient
 
 from sinks.clickhouse.client import Client, connect
-from sinks.clickhouse.ddl import statements
+from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.settings import TableSettings
 from sinks.tables import by_topic
 from still.embedded.broker import broker_child, cluster_id_of
@@ -196,8 +196,7 @@ def _end(process: subprocess.Popen[bytes] | None) -> None:
 
 def _tables(url: str) -> Client:
     client = connect(url, DATABASE)
-    for statement in statements(TableSettings(database=DATABASE)):
-        client.command(statement)
+    migrate(client, TableSettings(database=DATABASE))
     return client
 
 

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from schemas import codec
 from sinks.clickhouse.client import Client, connect
-from sinks.clickhouse.ddl import statements
+from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.settings import TableSettings
 from sinks.tables import by_topic
 from still.embedded.broker import cluster_id_of
@@ -59,8 +59,7 @@ class Pipeline:
 
     def _make(self) -> None:
         make_topics(self.bootstrap_servers, self.prefix)
-        for statement in statements(TableSettings(database=self.database)):
-            self.client.command(statement)
+        migrate(self.client, TableSettings(database=self.database))
 
     def publish(self, block: int) -> None:
         """The traffic of one block, confirmed."""

@@ -17,7 +17,7 @@ from confluent_kafka import Producer
 from schemas.codec import encode
 from sinks.buffer import letter_of
 from sinks.clickhouse.client import Client, connect
-from sinks.clickhouse.ddl import statements
+from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.settings import TableSettings
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.dead_letters import CONFIRM_S, KafkaDeadLetters
@@ -153,8 +153,7 @@ def test_a_sink_whose_broker_is_away_ends_when_told(tmp_path: Path, how: str) ->
         here = running.stack
         make_topics(here.bootstrap_servers, "away.")
         client = connect(here.clickhouse_url, "away")
-        for statement in statements(TableSettings(database="away")):
-            client.command(statement)
+        migrate(client, TableSettings(database="away"))
         _produce(here, "away.", range(MORE_ROWS))
         with sink(here, "away.", "away") as process:
             _wait_for(client, 1)

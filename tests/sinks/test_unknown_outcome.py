@@ -17,7 +17,7 @@ import pytest
 
 from sinks.buffer import Batch
 from sinks.clickhouse.client import Client, connect
-from sinks.clickhouse.ddl import statements
+from sinks.clickhouse.migrate import planned
 from sinks.clickhouse.settings import TableSettings
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.decode import decoders
@@ -53,7 +53,7 @@ def _offsets(client: Client, partition: Partition = EXAMPLES) -> list[int]:
 
 
 def _make(client: Client, window: int = 10_000, partition_by: str = "") -> Client:
-    for statement in statements(TableSettings(database=client.database, deduplication_window=window)):
+    for statement in planned(client, TableSettings(database=client.database, deduplication_window=window)):
         is_table = "fence" in statement
         client.command(statement.replace("\nORDER BY", f"\n{partition_by}\nORDER BY") if is_table else statement)
     return client

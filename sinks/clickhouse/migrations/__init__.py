@@ -2,17 +2,24 @@
 
 A step is a list of statements that may run twice, each ended by a semicolon before an empty line. Names in braces are
 filled in: {database}, {on_cluster}, {engine}, {aggregating_engine}, {deduplication_window}. Pure text.
+
+No table has a PARTITION BY: a block that spans several ClickHouse partitions is not atomic. Every table of rows has
+the constraint `fence`: the server itself refuses rows under a lease that another sink has superseded. The ledger and
+the leases carry no TTL.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from sinks.clickhouse.settings import TableSettings
+from sinks.clickhouse.views import view_statements
+from sinks.tables import tables
 
 FOLDER = Path(__file__).parent
 RECORD = "migrations"
@@ -58,15 +65,25 @@ def create_record(settings: TableSettings) -> tuple[str, ...]:
     """
     path = settings.replica_path.replace("{shard}", "all")
     engine = f"ReplicatedMergeTree('{path}', '{{shard}}-{{replica}}')" if settings.cluster else "MergeTree()"
-    on_cluster = _on_cluster(settings)
     table = (
-        f"CREATE TABLE IF NOT EXISTS {settings.database}.{RECORD}{on_cluster} (number UInt32, name String,"
+        f"CREATE TABLE IF NOT EXISTS {settings.database}.{RECORD}{settings.on_cluster} (number UInt32, name String,"
         " checksum String, statement UInt32 COMMENT 'From 0.', statements UInt32, applied_at DateTime64(6, 'UTC'))\n"
         f"ENGINE = {engine} ORDER BY (number, statement)\n"
         "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1\n"
         "COMMENT 'Which statement of which migration has been executed; written by still init.'"
     )
-    return f"CREATE DATABASE IF NOT EXISTS {settings.database}{on_cluster}", table
+    return f"CREATE DATABASE IF NOT EXISTS {settings.database}{settings.on_cluster}", table
+
+
+def repeatable(settings: TableSettings) -> Iterator[str]:
+    """What follows the last step, every time, for it depends on the settings and this version: TTLs and views."""
+    for table in tables():
+        if days := settings.ttl_days.get(table.name):
+            yield (
+                f"ALTER TABLE {settings.database}.{table.name}{settings.on_cluster}"
+                f" MODIFY TTL toDateTime({table.ttl_column}) + INTERVAL {days} DAY"
+            )
+    yield from view_statements(settings.database, settings.on_cluster)
 
 
 def _values(settings: TableSettings) -> dict[str, str]:
@@ -74,7 +91,7 @@ def _values(settings: TableSettings) -> dict[str, str]:
     return {
         # First: the replica path of an engine holds {database} too, and there it is ClickHouse's own macro.
         "database": settings.database,
-        "on_cluster": _on_cluster(settings),
+        "on_cluster": settings.on_cluster,
         "engine": _engine("MergeTree", settings),
         "aggregating_engine": _engine("AggregatingMergeTree", settings),
         "deduplication_window": f"{kind}_deduplication_window = {settings.deduplication_window}",
@@ -83,7 +100,3 @@ def _values(settings: TableSettings) -> dict[str, str]:
 
 def _engine(name: str, settings: TableSettings) -> str:
     return f"Replicated{name}('{settings.replica_path}', '{{replica}}')" if settings.cluster else f"{name}()"
-
-
-def _on_cluster(settings: TableSettings) -> str:
-    return f" ON CLUSTER {settings.cluster}" if settings.cluster else ""
