@@ -27,6 +27,7 @@ from tests.streams.log import eventually, make_topics, write
 EVENTS = "conversation.events"
 LANDED = tuple(topic for topic in by_topic() if topic != "model.events")
 SOURCES = (EVENTS, "conversations")
+SEED = 20261124
 WITHIN_S = 240.0
 
 

@@ -7,7 +7,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +17,8 @@ from confluent_kafka.admin import AdminClient
 from still.embedded.stack import Ports, Stack, embedded_stack
 from tests.apache import ApacheNode
 from tests.crash.lossy import losing
-from tests.crash.pipeline import EVENTS, WITHIN_S, Pipeline
+from tests.crash.pipeline import EVENTS, SEED, WITHIN_S, Pipeline
 
-SEED = 20261125
 SESSION_S = 6.0
 STALL_S = 60.0
 MIN_LOST = 3
@@ -27,17 +26,6 @@ MOST_BYTES = 400_000_000
 """What a sink may hold while nothing lands: two blocks of each topic, the client's queues, the interpreter."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-
-
-@pytest.fixture(name="pipeline", params=["tansu", pytest.param("apache", marks=[pytest.mark.apache])])
-def _pipeline(
-    request: pytest.FixtureRequest, stack: Stack, topic_prefix: str, database: str, tmp_path: Path
-) -> Iterator[Pipeline]:
-    """A pipeline on either broker."""
-    broker = stack if request.param == "tansu" else request.getfixturevalue("apache")
-    pipeline = Pipeline(broker.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path, SEED)
-    with pipeline.made():
-        yield pipeline
 
 
 def beside(pipeline: Pipeline, name: str) -> Pipeline:

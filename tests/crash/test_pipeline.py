@@ -6,28 +6,15 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from still.embedded.stack import Stack
 from tests.apache import ApacheNode
-from tests.crash.pipeline import EVENTS, WITHIN_S, Pipeline
+from tests.crash.pipeline import EVENTS, SEED, WITHIN_S, Pipeline
 
-SEED = 20261124
 KILLED = -signal.SIGKILL
-
-
-@pytest.fixture(name="pipeline", params=["tansu", pytest.param("apache", marks=[pytest.mark.apache, pytest.mark.slow])])
-def _pipeline(
-    request: pytest.FixtureRequest, stack: Stack, topic_prefix: str, database: str, tmp_path: Path
-) -> Iterator[Pipeline]:
-    """A pipeline on either broker, with its topics and tables."""
-    broker = stack if request.param == "tansu" else request.getfixturevalue("apache")
-    pipeline = Pipeline(broker.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path, SEED)
-    with pipeline.made():
-        yield pipeline
 
 
 @pytest.mark.apache
