@@ -81,7 +81,7 @@ class Delivered:
     offset: int
 
 
-class Outgoing(NamedTuple):
+class Message(NamedTuple):
     """One message; `partition` None = by murmur2 of the key, any partition without a key."""
 
     topic: str
@@ -111,7 +111,7 @@ class Batch:
         with self._lock:
             self._outstanding += 1
         try:
-            self._producer.enqueue(Outgoing(topic, key, value, headers, partition), self._delivered)
+            self._producer.enqueue(Message(topic, key, value, headers, partition), self._delivered)
         except ProduceError as error:
             self._settle(error)
             raise
@@ -173,7 +173,7 @@ class Producer:
         The future raises `BrokerUnavailable` or `DeliveryFailed`.
         """
         confirmed: Future[Delivered] = Future()
-        self.enqueue(Outgoing(topic, key, value, headers, partition), self._settling(confirmed))
+        self.enqueue(Message(topic, key, value, headers, partition), self._settling(confirmed))
         return confirmed
 
     async def send_async(
@@ -181,7 +181,7 @@ class Producer:
     ) -> Delivered:
         """As `send`, for asyncio: neither a full queue nor the confirmation blocks the loop."""
         confirmed: Future[Delivered] = Future()
-        message, settle = Outgoing(topic, key, value, headers, partition), self._settling(confirmed)
+        message, settle = Message(topic, key, value, headers, partition), self._settling(confirmed)
         deadline = time.monotonic() + self.settings.delivery_timeout_s
         while not self._try(message, settle):
             self._refuse_after(deadline)
@@ -192,7 +192,7 @@ class Producer:
         """An empty batch."""
         return Batch(self)
 
-    def enqueue(self, message: Outgoing, on_delivery: OnDelivery) -> None:
+    def enqueue(self, message: Message, on_delivery: OnDelivery) -> None:
         """What `send` does, with librdkafka's own callback(error, message) instead of a future."""
         deadline = time.monotonic() + self.settings.delivery_timeout_s
         while not self._try(message, on_delivery):
@@ -227,7 +227,7 @@ class Producer:
             return DeliveryFailed(f"there is no topic {topic} at {self.settings.bootstrap_servers}; run `still init`")
         return refusal(error, topic)
 
-    def _try(self, message: Outgoing, on_delivery: OnDelivery) -> bool:
+    def _try(self, message: Message, on_delivery: OnDelivery) -> bool:
         """Queue the message; False while the queue is full."""
         if self._closed.is_set():
             raise ProducerClosed("this producer is closed; make a new one")
@@ -243,7 +243,7 @@ class Producer:
             raise self._refused(error.args[0], message) from error
         return True
 
-    def _refused(self, error: Any, message: Outgoing) -> ProduceError:
+    def _refused(self, error: Any, message: Message) -> ProduceError:
         if error.code() != KafkaError.MSG_SIZE_TOO_LARGE:
             return self.explain(error, message.topic)
         size, limit = len(message.value or b""), self.settings.max_message_bytes

@@ -21,7 +21,7 @@ from streams.importers.event_lines import events_of
 from streams.importers.source import parse_lines
 from streams.list_letters import Filed, fill
 from streams.partition import partition_of
-from streams.produce import Delivered, Outgoing, Producer
+from streams.produce import Delivered, Message, Producer
 from streams.read_log import LogReader
 
 TOGETHER = 100
@@ -75,7 +75,7 @@ def replay(
         )
 
 
-def outgoing(letter: DeadLetter, prefix: str, partitions: int, value: bytes | None = None) -> Outgoing | str:
+def outgoing(letter: DeadLetter, prefix: str, partitions: int, value: bytes | None = None) -> Message | str:
     """The record that goes back, or why none can."""
     if value is None and is_cut(letter):
         return f"the letter holds only the first {len(letter.value or b'')} bytes; give the record with --value"
@@ -85,7 +85,7 @@ def outgoing(letter: DeadLetter, prefix: str, partitions: int, value: bytes | No
     sent = letter.value if value is None else value
     key = _key(letter, sent, headers.get(CONTENT_TYPE))
     partition = letter.partition if key == letter.key else partition_of(key or b"", partitions)
-    return Outgoing(prefix + letter.topic, key, sent, tuple(headers.items()), partition)
+    return Message(prefix + letter.topic, key, sent, tuple(headers.items()), partition)
 
 
 def repaired(letter: DeadLetter, name: str, data: bytes) -> bytes:
@@ -125,7 +125,7 @@ def _key(letter: DeadLetter, value: bytes | None, content_type: bytes | None) ->
         return letter.key
 
 
-def _begin(producer: Producer, out: Outgoing | str) -> Future[Delivered] | str:
+def _begin(producer: Producer, out: Message | str) -> Future[Delivered] | str:
     if isinstance(out, str):
         return out
     try:

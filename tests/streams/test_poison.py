@@ -14,7 +14,7 @@ from schemas.ceiling import Limits
 from schemas.records import Conversation, ConversationEvent, DeadLetter, Outcome, Provenance, Score
 from streams.chunk import Chunk
 from streams.errors import TooManyRejected
-from streams.produce import Outgoing
+from streams.produce import Message
 from streams.replay_letters import outgoing
 from streams.settings import AssembleSettings, RedactSettings
 from streams.stage_assemble import AssembleStage
@@ -114,5 +114,5 @@ def _landed(log: RecordedLog) -> list[str]:
 
 def _again(letter: DeadLetter, offset: int) -> Arrived:
     out = outgoing(letter, "", 1, codec.encode(good(letter.offset)))
-    assert isinstance(out, Outgoing)
+    assert isinstance(out, Message)
     return Arrived(offset, offset * 1000, out.key, out.value, dict(out.headers))

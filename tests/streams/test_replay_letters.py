@@ -15,7 +15,7 @@ from still.embedded.stack import Stack
 from streams.errors import ImportFault
 from streams.list_letters import Wanted, find_letters
 from streams.partition import partition_of
-from streams.produce import Outgoing, Producer, ProduceSettings
+from streams.produce import Message, Producer, ProduceSettings
 from streams.read_log import LogReader
 from streams.replay_letters import outgoing, repaired, replay, replayed
 
@@ -34,10 +34,10 @@ def letter(
     return letter_of(Taken(Position("k", topic, 2, 7), 1, key, value, headers or {}), "assemble", "undecodable", "")
 
 
-def sent(of: DeadLetter, value: bytes | None = None) -> Outgoing:
+def sent(of: DeadLetter, value: bytes | None = None) -> Message:
     """What goes out for it."""
     out = outgoing(of, "pre.", PARTITIONS, value)
-    assert isinstance(out, Outgoing)
+    assert isinstance(out, Message)
     return out
 
 
