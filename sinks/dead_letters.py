@@ -41,7 +41,6 @@ class KafkaDeadLetters:
                 "message.max.bytes": MAX_MESSAGE_BYTES,
             }
         )
-        self._partitions = 0
 
     def write(self, letters: Sequence[DeadLetter], given_up: Event) -> None:
         """See `DeadLetters`; a letter that went out twice has one id, and lands once."""
@@ -52,8 +51,9 @@ class KafkaDeadLetters:
                 failures.append(str(error))
 
         try:
+            partitions = self._partition_count()
             for letter in letters:
-                self._produce(letter, delivered, given_up)
+                self._produce(letter, letter.partition % partitions, delivered, given_up)
             unconfirmed = self._flush(given_up)
         except KafkaException as error:
             raise BrokerUnavailable(f"dead letters cannot be written to {self._topic}: {error}") from error
@@ -62,7 +62,11 @@ class KafkaDeadLetters:
             raise BrokerUnavailable(f"dead letters were not confirmed by {self._topic}: {why}")
 
     def _produce(
-        self, letter: DeadLetter, delivered: Callable[[KafkaError | None, Message], None], given_up: Event
+        self,
+        letter: DeadLetter,
+        partition: int,
+        delivered: Callable[[KafkaError | None, Message], None],
+        given_up: Event,
     ) -> None:
         while True:
             try:
@@ -70,7 +74,7 @@ class KafkaDeadLetters:
                     self._topic,
                     encode(letter),
                     key=letter.key,
-                    partition=letter.partition % self._partition_count(),
+                    partition=partition,
                     on_delivery=delivered,
                 )
             except BufferError:
@@ -89,7 +93,8 @@ class KafkaDeadLetters:
         return unconfirmed
 
     def _partition_count(self) -> int:
-        if not self._partitions:
-            metadata = self._producer.list_topics(self._topic, timeout=METADATA_S)
-            self._partitions = max(1, len(metadata.topics[self._topic].partitions))
-        return self._partitions
+        """Asked anew for each write: a memory-only broker comes back without the topic, or with another count."""
+        topic = self._producer.list_topics(self._topic, timeout=METADATA_S).topics[self._topic]
+        if not topic.partitions:
+            raise BrokerUnavailable(f"there is no topic {self._topic}; run `still init`")
+        return len(topic.partitions)
