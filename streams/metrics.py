@@ -1,14 +1,15 @@
-"""What the worker measures: a closed list of names with their meaning, a recorder for Prometheus and a recording twin.
+"""What the worker measures: a closed list of names with their meaning.
 
-Names are added here, with help text, or nowhere.
+Names are added here, with help text, or nowhere. Labels are the topic and, of a gauge, the partition.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import Literal, Protocol
+from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry
+
+from schemas.recorder import MemoryRecorder, PrometheusRecorder, Recorder
 
 CounterName = Literal[
     "records_consumed",
@@ -21,7 +22,7 @@ CounterName = Literal[
 ]
 GaugeName = Literal["lag_records", "freshness_seconds", "held_bytes", "newest_record_us"]
 
-HELP: dict[CounterName | GaugeName, str] = {
+COUNTERS: dict[CounterName, str] = {
     "records_consumed": "Records taken from a source topic, acknowledged or refused",
     "records_produced": "Records that the broker confirmed",
     "records_rejected": "Records that went to the dead letters",
@@ -29,26 +30,16 @@ HELP: dict[CounterName | GaugeName, str] = {
     "chunks_acknowledged": "Chunks whose effects are durable",
     "conversations_closed_idle": "Closes proposed for conversations that were quiet too long",
     "produce_waits": "Times that a confirmation was late, half a second to five seconds each",
+}
+GAUGES: dict[GaugeName, str] = {
     "lag_records": "Records between the acknowledged position and the end of a partition, at the last fetch",
     "freshness_seconds": "From a record's Kafka timestamp to its acknowledgement, the oldest of the newest chunk",
     "held_bytes": "Bytes of events of open conversations in memory, per partition",
     "newest_record_us": "Kafka timestamp of the newest acknowledged record, microseconds UTC",
 }
-COUNTERS: tuple[CounterName, ...] = (
-    "records_consumed", "records_produced", "records_rejected", "records_repeated", "chunks_acknowledged",
-    "conversations_closed_idle", "produce_waits",
-)  # fmt: skip
-GAUGES: tuple[GaugeName, ...] = ("lag_records", "freshness_seconds", "held_bytes", "newest_record_us")
 
-
-class Metrics(Protocol):
-    """Where figures go; labels are the topic (without a value of any record) and the partition."""
-
-    def add(self, name: CounterName, amount: int, *, topic: str) -> None:
-        """Count up."""
-
-    def set(self, name: GaugeName, value: float, *, topic: str, partition: int) -> None:
-        """Note the current value."""
+Metrics = Recorder[CounterName, GaugeName]
+RecordedMetrics = MemoryRecorder[CounterName, GaugeName]
 
 
 class NoMetrics:
@@ -61,38 +52,8 @@ class NoMetrics:
         """Nothing."""
 
 
-class RecordedMetrics:
-    """Figures kept in memory, for tests and benchmarks."""
-
-    def __init__(self) -> None:
-        self.counts: dict[tuple[CounterName, str], int] = defaultdict(int)
-        self.values: dict[tuple[GaugeName, str, int], float] = {}
-
-    def add(self, name: CounterName, amount: int, *, topic: str) -> None:
-        """Count up."""
-        self.counts[name, topic] += amount
-
-    def set(self, name: GaugeName, value: float, *, topic: str, partition: int) -> None:
-        """Keep the value."""
-        self.values[name, topic, partition] = value
-
-
-class PrometheusMetrics:
+class PrometheusMetrics(PrometheusRecorder[CounterName, GaugeName]):
     """Figures in a Prometheus registry, all names with the prefix `still_worker_`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._counters = {
-            name: Counter(f"still_worker_{name}", HELP[name], ["topic"], registry=registry) for name in COUNTERS
-        }
-        self._gauges = {
-            name: Gauge(f"still_worker_{name}", HELP[name], ["topic", "partition"], registry=registry)
-            for name in GAUGES
-        }
-
-    def add(self, name: CounterName, amount: int, *, topic: str) -> None:
-        """Count up."""
-        self._counters[name].labels(topic).inc(amount)
-
-    def set(self, name: GaugeName, value: float, *, topic: str, partition: int) -> None:
-        """Note the current value."""
-        self._gauges[name].labels(topic, str(partition)).set(value)
+        super().__init__(registry, "still_worker_", COUNTERS, GAUGES)
