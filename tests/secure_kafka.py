@@ -14,6 +14,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 from pydantic import SecretStr
 
+from still.embedded.apache.broker import PROPERTIES
 from still.embedded.apache.jars import fetched_jars, java
 from still.embedded.ports import LOOPBACK, choose_port
 from still.errors import UserError
@@ -26,14 +27,10 @@ MECHANISM = "SCRAM-SHA-512"
 _READY_S = 100.0
 _LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule"
 
-_PROPERTIES = """\
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@{host}:{controller}
+_SECURE = """\
 listeners=SASL_SSL://{host}:{port},CONTROLLER://{host}:{controller}
 advertised.listeners=SASL_SSL://{host}:{port}
 inter.broker.listener.name=SASL_SSL
-controller.listener.names=CONTROLLER
 listener.security.protocol.map=SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
 sasl.enabled.mechanisms=SCRAM-SHA-512
 sasl.mechanism.inter.broker.protocol=SCRAM-SHA-512
@@ -42,18 +39,8 @@ ssl.keystore.type=PEM
 ssl.keystore.location={folder}/server.pem
 ssl.truststore.type=PEM
 ssl.truststore.location={folder}/ca.pem
-log.dirs={folder}/data
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-group.initial.rebalance.delay.ms=0
-group.min.session.timeout.ms=3000
-auto.create.topics.enable=false
-message.max.bytes=2000000
 """
+"""What differs from the embedded node; of a name that is there twice Kafka takes the later value."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +95,9 @@ def _certificates(folder: Path) -> None:
 def _formatted(folder: Path, port: int, password: str) -> list[str]:
     """The command line that runs the broker, its folder formatted with the one user."""
     properties = folder / "server.properties"
-    values = {"host": LOOPBACK, "port": port, "controller": choose_port(0), "folder": folder, "login": _LOGIN}
-    properties.write_text(_PROPERTIES.format(**values, user=USER, password=password), encoding="ascii")
+    node = {"host": LOOPBACK, "port": port, "controller": choose_port(0), "data": folder / "data"}
+    login = {"folder": folder, "login": _LOGIN, "user": USER, "password": password}
+    properties.write_text((PROPERTIES + _SECURE).format(**node, **login), encoding="ascii")
     run = [java(), "-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{fetched_jars()}/*"]
     user = f"{MECHANISM}=[name={USER},password={password}]"
     tool = ["kafka.tools.StorageTool", "format", "-t", "c3RpbGwtc2VjdXJlLWthZg", "-c", str(properties)]

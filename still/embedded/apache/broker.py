@@ -26,7 +26,7 @@ _HEAP = "-Xmx1g"
 _LOG_LEVEL = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
 _FORMATTED = "formatted"
 
-_PROPERTIES = """\
+PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller}
@@ -48,6 +48,7 @@ broker.heartbeat.interval.ms=500
 auto.create.topics.enable=false
 message.max.bytes=2000000
 """
+"""Of one node; {host}, {port}, {controller} (its port) and {data} are filled in."""
 
 
 def apache_child(port: int, folder: Path) -> Child:
@@ -74,7 +75,7 @@ def prepare(port: int, folder: Path) -> tuple[str, ...]:
     properties = folder / "server.properties"
     # Nobody but the node itself needs the controller's port; a fixed one would meet that of a node that starts now.
     values = {"host": LOOPBACK, "port": port, "controller": choose_port(0), "data": folder / "data"}
-    properties.write_text(_PROPERTIES.format(**values), encoding="ascii")
+    properties.write_text(PROPERTIES.format(**values), encoding="ascii")
     if not (folder / _FORMATTED).exists():
         _format(folder, classes, properties)
     return (java(), _HEAP, _LOG_LEVEL, "-cp", classes, "kafka.Kafka", str(properties))
