@@ -37,7 +37,7 @@ from streams.simulate.simulate import simulate
 from streams.worker_settings import GROUP
 
 TENTHS = 10
-WITHIN_S = 600.0
+WITHIN_S = 1800.0
 EVENTS_A_CONTACT = 7
 MADE = 20_000
 """Different events; making them costs more than a worker does with them, so they come again and again."""
