@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from sinks.clickhouse.client import Client
 from sinks.errors import LeaseLost, Temporary
 from sinks.lease import lease_of, see_one_prefix
+from sinks.tables import by_topic
 from sinks.values import Mark, Partition, Progress, Source
 
 LEASES = "sink_leases"
@@ -113,9 +114,11 @@ def _wait_for_running_inserts(client: Client) -> None:
 
 
 def _running_inserts(client: Client) -> set[str]:
+    """The ids of inserts into our tables of rows; clickhouse-connect quotes the names in its statement."""
     found = client.columns(
-        "SELECT query_id FROM system.processes WHERE startsWith(query, {head:String})",
-        {"head": f"INSERT INTO {client.database}."},
+        "SELECT query_id FROM system.processes WHERE"
+        " extract(replaceAll(query, '`', ''), '^INSERT INTO ([^ (]+)') IN {tables:Array(String)}",
+        {"tables": [f"{client.database}.{table.name}" for table in by_topic().values()]},
     )
     return set(found.first)
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 
@@ -25,7 +25,7 @@ from sinks.errors import Temporary
 from sinks.memory import MemoryDeadLetters
 from sinks.tables import table
 from sinks.values import Partition, Row
-from sinks.write import Writer
+from sinks.write import Writer, block_of
 from still.embedded.ports import choose_port
 from still.embedded.stack import Stack
 from tests.sinks.made import EXAMPLES, arrived, example
@@ -94,6 +94,28 @@ def test_a_token_that_the_table_has_forgotten_is_not_relied_on(stack: Stack, cli
         delayed = ClickHouseStore(connect(url, client.database))
         Writer(delayed, MemoryDeadLetters(), Event()).write(_batch(0, 100), leases)
     assert (_offsets(client), _offsets(client, other)) == (list(range(100)), list(range(50)))
+
+
+def test_a_heir_waits_for_the_insert_that_passed_the_fence_before_it(stack: Stack, client: Client) -> None:
+    """A sink that was superseded while its part was being written lands nothing behind the back of its heir."""
+    slow = f"ALTER TABLE {client.database}.examples ADD INDEX slow (_offset + sleepEachRow(1)) TYPE minmax"
+    client.command(slow)  # a part of three rows takes three seconds, as on a bad disk
+    zombie, heir = (ClickHouseStore(connect(stack.clickhouse_url, client.database)) for _ in range(2))
+    block = block_of(TABLE, _batch(0, 3).rows, zombie.take_leases([EXAMPLES]), 0)
+    late = threading.Thread(target=zombie.insert, args=(block,))
+    late.start()
+    running = "SELECT 1 FROM system.processes WHERE query LIKE '%INSERT INTO%examples%' AND query NOT LIKE '%LIKE%'"
+    _until(lambda: bool(client.columns(running).first))
+    heir.take_leases([EXAMPLES])
+    assert heir.landed(TABLE, EXAMPLES).present.keys() == {0, 1, 2}
+    late.join()
+
+
+def _until(check: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not check():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 class _Served:
