@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import orjson
 import typer
@@ -24,6 +25,8 @@ from still.output import console
 from still.security import kafka_options
 from still.settings import Settings, load
 
+T = TypeVar("T")
+
 _EVERY_S = 1.0
 
 
@@ -38,42 +41,56 @@ def status(
 ) -> None:
     """Show processes with their restarts, lag, rows, freshness, and dead letters by reason."""
     settings = load()
-    if not follow:
-        found = collect(settings)
-        if as_json:
-            print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
-        else:
-            console().print(render(found))
+    if follow:
+        with contextlib.suppress(KeyboardInterrupt):
+            (_follow_json if as_json else _follow)(settings)
         return
-    try:
-        (_follow_json if as_json else _follow)(settings)
-    except KeyboardInterrupt:
-        return
+    found = collect(settings)
+    if as_json:
+        print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+    else:
+        console().print(render(found))
+    if found["trouble"]:
+        raise typer.Exit(1)
 
 
 def collect(settings: Settings) -> dict[str, Any]:
-    """One look; what cannot be known is null.
-
-    Raises:
-        UserError: the broker or ClickHouse does not answer.
-    """
-    with landed.asking(settings) as client:
-        rows, fresh = landed.rows(client), landed.freshness(client)
-        letters = landed.dead_letters(client)
+    """One look; what cannot be known is null, and `trouble` says why."""
+    trouble: list[str] = []
+    held = _known(lambda: _held(settings), trouble)
+    lag = _known(lambda: lags(settings.bootstrap_servers, groups(settings), kafka_options(settings)), trouble)
     return {
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "processes": _processes(settings),
-        "lag": [asdict(lag) for lag in lags(settings.bootstrap_servers, groups(settings), kafka_options(settings))],
-        "rows": rows,
-        "freshness": fresh,
-        "dead_letters": letters,
+        "lag": None if lag is None else [asdict(one) for one in lag],
+        **(held or dict.fromkeys(("rows", "freshness", "dead_letters"))),
+        "trouble": trouble,
     }
 
 
 def render(found: dict[str, Any]) -> Group:
     """A look for people."""
-    parts = [] if found["processes"] is None else [_processes_table(found["processes"])]
-    return Group(*parts, _lag_table(found["lag"]), _rows_table(found), *_letters_table(found["dead_letters"]))
+    parts: list[Table | str] = [] if found["processes"] is None else [_processes_table(found["processes"])]
+    parts += [] if found["lag"] is None else [_lag_table(found["lag"])]
+    parts += [] if found["rows"] is None else [_rows_table(found), *_letters_table(found["dead_letters"])]
+    return Group(*parts, *(f"unknown: {why}" for why in found["trouble"]))
+
+
+def _held(settings: Settings) -> dict[str, Any]:
+    with landed.asking(settings) as client:
+        return {
+            "rows": landed.rows(client),
+            "freshness": landed.freshness(client),
+            "dead_letters": landed.dead_letters(client),
+        }
+
+
+def _known(ask: Callable[[], T], trouble: list[str]) -> T | None:
+    try:
+        return ask()
+    except UserError as error:
+        trouble.append(str(error))
+        return None
 
 
 def _processes(settings: Settings) -> dict[str, Any] | None:
@@ -131,15 +148,12 @@ def _follow_json(settings: Settings) -> None:
 def _follow(settings: Settings) -> None:
     with Live(console=Console(), auto_refresh=False) as live:
         for found in _looks(settings):
-            live.update(found["error"] if "error" in found else render(found), refresh=True)
+            live.update(render(found), refresh=True)
 
 
 def _looks(settings: Settings) -> Iterator[dict[str, Any]]:
-    """A look every second; while broker or ClickHouse is away, the reason instead: following goes on."""
+    """A look every second, for as long as somebody looks."""
     while True:
         began = time.monotonic()
-        try:
-            yield collect(settings)
-        except UserError as error:
-            yield {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "error": str(error)}
+        yield collect(settings)
         time.sleep(max(0.0, _EVERY_S - (time.monotonic() - began)))
