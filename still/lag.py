@@ -27,6 +27,10 @@ Ends = dict[tuple[str, int], int]
 """The end offset of each (topic, partition)."""
 
 
+class EndsUnknown(UserError):  # noqa: N818 - named for what it is
+    """The broker answers, and did not tell in time where every partition ends; the next look may hear it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lag:
     """Records of one topic that a group has not finished yet.
@@ -65,6 +69,7 @@ def look(bootstrap_servers: str, topics: Collection[str], kafka: Mapping[str, st
 
     Raises:
         UserError: the broker is not there.
+        EndsUnknown: it did not tell all.
     """
     with _explained(bootstrap_servers):
         return _look(_options(bootstrap_servers, kafka), set(topics))
@@ -77,6 +82,7 @@ def lags(
 
     Raises:
         UserError: the broker is not there.
+        EndsUnknown: it did not tell where every topic ends.
     """
     options = _options(bootstrap_servers, kafka)
     with _explained(bootstrap_servers):
@@ -126,6 +132,11 @@ def _fetched_ends(consumer: Consumer, places: list[tuple[str, int]]) -> Ends:
             error = message.error()
             if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
                 ends[str(message.topic()), int(message.partition() or 0)] = int(message.offset() or 0)
+    if unknown := sorted(f"{topic}[{number}]" for topic, number in places if (topic, number) not in ends):
+        raise EndsUnknown(
+            f"the broker did not tell within {TIMEOUT_S:g} s where {', '.join(unknown[:3])} ends ({len(unknown)} of"
+            f" {len(places)} partitions); it is busy, or they have no leader: try again"
+        )
     return ends
 
 

@@ -23,7 +23,7 @@ from still import kafka, landed
 from still.embedded.stack import Broker, EmbeddedStack
 from still.embedded.supervisor import ChildState
 from still.errors import UserError
-from still.lag import Lag, groups, lags
+from still.lag import EndsUnknown, Lag, groups, lags
 from still.security import kafka_options
 from still.settings import Settings
 from streams.assemble import TOPIC as EVENTS
@@ -103,19 +103,28 @@ def drain(look: Callable[[], Sequence[Lag]], patience: Patience, tell: Callable[
     """Wait until nothing waits to be read; False where patience ended first.
 
     Two looks in a row must say so with the same ends: what the worker finished between the two halves of a look is not
-    in its first half.
+    in its first half. A look that did not hear every end says nothing.
     """
     settled: list[int] | None = None
     while not patience.is_over:
-        found = look()
-        waiting = sum(lag.waiting for lag in found)
-        ends = [lag.end for lag in found]
-        tell(waiting)
-        if not waiting and ends == settled:
-            return True
-        settled = None if waiting else ends
+        found = _looked(look)
+        if found is not None:
+            waiting = sum(lag.waiting for lag in found)
+            ends = [lag.end for lag in found]
+            tell(waiting)
+            if not waiting and ends == settled:
+                return True
+            settled = None if waiting else ends
         patience.wait(_LOOK_S)
     return False
+
+
+def _looked(look: Callable[[], Sequence[Lag]]) -> Sequence[Lag] | None:
+    try:
+        return look()
+    except EndsUnknown as error:
+        log.warning("stop_looks_again", reason=str(error))
+        return None
 
 
 def reading(settings: Settings, running: Collection[str]) -> Callable[[], list[Lag]]:

@@ -8,7 +8,7 @@ from threading import Event
 
 import pytest
 
-from still.lag import Lag
+from still.lag import EndsUnknown, Lag
 from still.stopping import Account, Patience, Stops, drain
 from still.told import account_lines
 
@@ -79,3 +79,18 @@ def test_account_says_what_waits_in_apache_kafka() -> None:
         "not read  examples 3 (still.sink); they wait in Kafka for the next start",
         "open      unknown",
     ]
+
+
+def test_a_look_that_did_not_hear_every_end_says_nothing() -> None:
+    """Unknown is not drained: the next looks decide."""
+    looks: list[list[Lag] | None] = [[_lag(5, 0)], None, [_lag(5, 3)], [_lag(5, 0)], [_lag(5, 0)]]
+    left = iter(looks)
+
+    def look() -> list[Lag]:
+        if (found := next(left)) is None:
+            raise EndsUnknown("busy")
+        return found
+
+    told: list[int] = []
+    assert drain(look, _patience(), told.append)
+    assert told == [0, 3, 0, 0]
