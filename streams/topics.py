@@ -36,7 +36,7 @@ def ensure_topics(admin: Any, prefix: str, partitions: int, replication: int = 1
     for name, topic in wanted.items():
         _check(name, there.get(name), topic.partitions or partitions)
     missing = [
-        NewTopic(name, topic.partitions or partitions, replication, config=_config(topic))
+        NewTopic(name, topic.partitions or partitions, replication, config=_config(topic, replication))
         for name, topic in wanted.items()
         if name not in there
     ]
@@ -74,8 +74,10 @@ def cluster_id_of(bootstrap_servers: str, options: Mapping[str, str]) -> str:
         raise BrokerUnavailable(f"no broker at {bootstrap_servers} answers: {error.args[0].str()}; start it") from error
 
 
-def _config(topic: catalog.Topic) -> dict[str, str]:
+def _config(topic: catalog.Topic, replication: int) -> dict[str, str]:
+    """Its settings; what is confirmed is on two nodes at least where there are three, whatever the broker's default."""
     config = {"cleanup.policy": topic.cleanup, "retention.ms": str(topic.retention_ms)}
+    config |= {"min.insync.replicas": str(max(1, replication - 1))}
     config |= {"delete.retention.ms": str(TOMBSTONES_MS)} if topic.cleanup == "compact" else {}
     return config | ({"max.message.bytes": str(MAX_MESSAGE_BYTES)} if topic.name in _WRAPPING else {})
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from schemas import catalog
 from still.embedded.stack import Stack
@@ -28,3 +31,19 @@ def test_another_partition_count_is_refused(stack: Stack, topic_prefix: str) -> 
         WrongPartitions, match="has 2 partitions, wanted 5; the count is fixed for life: set partitions=2"
     ):
         ensure_topics(admin, topic_prefix, 5)
+
+
+def test_what_is_confirmed_lies_on_two_of_three_nodes() -> None:
+    """The in-sync minimum is ours, not the broker's default of one; a single node can hold no more than one."""
+    asked: list[NewTopic] = []
+
+    def create_topics(topics: list[NewTopic], request_timeout: float) -> dict[str, Any]:
+        assert request_timeout > 0
+        asked.extend(topics)
+        return {}
+
+    admin = SimpleNamespace(list_topics=lambda **_: SimpleNamespace(topics={}), create_topics=create_topics)
+    for replication in (1, 2, 3):
+        ensure_topics(admin, "", 4, replication)
+    found = {(new.replication_factor, (new.config or {})["min.insync.replicas"]) for new in asked}
+    assert found == {(1, "1"), (2, "1"), (3, "2")}
