@@ -51,7 +51,7 @@ def replayed(reader: LogReader, prefix: str, letters: list[Filed]) -> set[str]:
             if first is None:
                 continue
             for message in reader.read(prefix + topic, partition, first):
-                replay = replay_of(dict(message.headers() or ()))
+                replay = replay_of({name: value for name, value in message.headers() or () if value is not None})
                 if replay is not None and replay.letter in wanted:
                     found.add(replay.letter)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
 import pytest
@@ -108,11 +109,13 @@ def test_a_cut_letter_wants_the_record() -> None:
 
 
 def test_a_letter_that_names_a_strange_topic_stops_no_other(stack: Stack, topics: str) -> None:
-    """Anybody may write a letter; those beside it go back all the same, and it is told why it does not."""
+    """Anybody may write a letter, or a header without a value; those beside it go back all the same."""
     letters = [letter(codec.encode(EVENT), topic=topic) for topic in ("no.topic", "conversation.events")]
     producer = Producer(ProduceSettings(stack.bootstrap_servers))
     for one in letters:
         producer.send(f"{topics}dead.letters", b"key", codec.encode(one)).result(30)
+    null: Any = None
+    producer.send(f"{topics}conversation.events", b"key", codec.encode(EVENT), [("replay-of", null)]).result(30)
     with LogReader(stack.bootstrap_servers) as reader:
         found = find_letters(reader, topics, Wanted())
         assert replayed(reader, topics, found) == set()
