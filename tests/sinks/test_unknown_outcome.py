@@ -167,7 +167,7 @@ def _landing(client: Client, blocks: int, rows: int) -> Iterator[threading.Threa
     thread.start()
     try:
         yield thread
-        thread.join(60)
+        thread.join(240)
         assert not thread.is_alive(), "the blocks did not land"
     finally:
         given_up.set()
