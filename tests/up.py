@@ -30,10 +30,14 @@ class Up:
         self._env = {**os.environ, **(env or {})}
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> Settings:
-        """Start it; returns when every process is ready."""
+    def begin(self) -> None:
+        """Start it, and do not wait."""
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(self._argv, stdout=output, stderr=output, env=self._env)
+
+    def start(self) -> Settings:
+        """Start it; returns when every process is ready."""
+        self.begin()
         self.until(lambda: _UP in self.said(), READY_S, "the stack is up")
         return load(folder=self.folder)
 

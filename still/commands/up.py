@@ -18,6 +18,7 @@ from still.embedded.ports import LOOPBACK, choose_port
 from still.embedded.stack import Broker, EmbeddedStack, Ports, embedded_stack
 from still.errors import UserError
 from still.health import served
+from still.output import console
 from still.processes import PROCESSES, Process, child_of
 from still.settings import Settings, load
 from still.setup import prepare
@@ -51,11 +52,14 @@ def up(  # noqa: PLR0913, PLR0917 - one for each option
     stops = listen()
     processes = _chosen(without or [])
     try:
-        with embedded_stack(settings.folder, Ports(broker_port, clickhouse_port), broker) as running:
+        with embedded_stack(settings.folder, Ports(broker_port, clickhouse_port), broker, stops.asked) as running:
             start_processes(running, settings.folder, processes)
             _run(running, settings.folder, stops)
             told.show_account(_wind_down(running, load(folder=settings.folder), drain, stops))
     except EmbeddedError as error:
+        if stops.asked.is_set():
+            console().print("stopped before everything was up")
+            raise typer.Exit(1) from None
         raise UserError(str(error)) from None
 
 

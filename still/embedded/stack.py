@@ -71,8 +71,11 @@ class Stack:
 class EmbeddedStack:
     """A stack that this process runs; more children can be started on top of broker and ClickHouse."""
 
-    def __init__(self, folder: Path, ports: Ports, broker: Broker = "memory") -> None:
-        """Prepares the stack; the caller holds the folder's lock."""
+    def __init__(
+        self, folder: Path, ports: Ports, broker: Broker = "memory", given_up: threading.Event | None = None
+    ) -> None:
+        """Prepares the stack; the caller holds the folder's lock, and may give up a start that takes long."""
+        self._given_up = given_up
         self._broker = broker
         self._health_url: str | None = None
         self.supervisor = Supervisor(folder / "logs", on_change=self._on_change)
@@ -94,12 +97,13 @@ class EmbeddedStack:
         """Starts broker and ClickHouse and waits until both answer."""
         durable = self._broker == "apache"
         broker = apache_child(self._broker_port, self._folder / "kafka") if durable else broker_child(self._broker_port)
-        self.supervisor.start([broker, clickhouse_child(self._folder / "clickhouse", self._clickhouse_port)])
+        clickhouse = clickhouse_child(self._folder / "clickhouse", self._clickhouse_port)
+        self.supervisor.start([broker, clickhouse], self._given_up)
         self.refresh()
 
     def start_more(self, children: list[Child]) -> None:
         """Starts further children, which stop before broker and ClickHouse do."""
-        self.supervisor.start(children)
+        self.supervisor.start(children, self._given_up)
 
     def stop_children(self, names: Collection[str]) -> None:
         """Stops these in the reverse order of their start; the others go on."""
@@ -152,19 +156,21 @@ class EmbeddedStack:
 
 
 @contextlib.contextmanager
-def embedded_stack(folder: Path, ports: Ports | None = None, broker: Broker = "memory") -> Iterator[EmbeddedStack]:
+def embedded_stack(
+    folder: Path, ports: Ports | None = None, broker: Broker = "memory", given_up: threading.Event | None = None
+) -> Iterator[EmbeddedStack]:
     """Runs broker and ClickHouse on `folder` for as long as the context lasts.
 
     Raises:
         MissingPartError: the broker needs something that is not on this machine; nothing has been started.
         FolderHeldError: another process runs a stack on this folder.
-        ChildFailedError: the broker or ClickHouse did not start.
+        ChildFailedError: the broker or ClickHouse did not start, or was given up.
     """
     if broker == "apache":
         java()
         fetched_jars()
     with folder_lock(folder, LOCK_NAME):
-        running = EmbeddedStack(folder, ports or Ports(), broker)
+        running = EmbeddedStack(folder, ports or Ports(), broker, given_up)
         try:
             running.start()
             yield running

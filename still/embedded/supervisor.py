@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -69,16 +69,17 @@ class Supervisor:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._main, name="supervisor", daemon=True)
 
-    def start(self, children: Sequence[Child]) -> None:
+    def start(self, children: Sequence[Child], given_up: threading.Event | None = None) -> None:
         """Starts `children` after those that run already, and returns when the last one is ready.
 
         Raises:
-            ChildFailedError: one did not become ready; all others go on until `stop`.
+            ChildFailedError: one did not become ready; all others go on until `stop`. Or `given_up` was set meanwhile;
+                then all are stopped.
         """
         self._logs.mkdir(parents=True, exist_ok=True)
         if not self._thread.is_alive():
             self._thread.start()
-        self._order(lambda: self._start_in_order(children))
+        self._order(lambda: self._start_in_order(children), given_up)
 
     def stop_children(self, names: Collection[str]) -> None:
         """Stops these in the reverse order of their start, as `stop` does; the others go on."""
@@ -91,10 +92,14 @@ class Supervisor:
         if self._thread.is_alive():
             self._thread.join()
 
-    def _order(self, action: Callable[[], None]) -> None:
-        """Has the thread do it, and returns, or raises, when it is done."""
+    def _order(self, action: Callable[[], None], given_up: threading.Event | None = None) -> None:
+        """Has the thread do it, and returns, or raises, when it is done; stops everything once it is given up."""
         done: Future[None] = Future()
         self._orders.put((action, done))
+        while given_up is not None and not done.done():
+            wait([done], timeout=_POLL_S)
+            if given_up.is_set():
+                self._stopping.set()
         done.result()
 
     def statuses(self) -> dict[str, ChildStatus]:

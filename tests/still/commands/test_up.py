@@ -127,6 +127,18 @@ def test_a_killed_broker_is_told_and_the_stack_goes_on(runs: Runs) -> None:
     assert made_of == [{"cluster": now}]
 
 
+@pytest.mark.timeout(300)
+def test_a_stop_during_the_start_is_heard(runs: Runs) -> None:
+    """Ctrl-C before everything is up ends what is up already, says so, and does not go on starting."""
+    up = runs()
+    up.begin()
+    up.until((up.folder / "logs" / "clickhouse.log").exists, LANDED_S, "ClickHouse is being started")
+    assert up.stop() == 1
+    assert "stopped before everything was up" in up.said()
+    assert "Ctrl-C stops everything" not in up.said()
+    assert not (up.folder / "stack.json").exists()
+
+
 @pytest.mark.timeout(900)
 def test_each_process_ends_within_ten_seconds_of_sigterm(runs: Runs) -> None:
     """SIGTERM, under load, ends worker, sink and trainer in time and with status 0; what they had not done is there."""
