@@ -2,7 +2,9 @@
 
 A bad deploy must stop with a clear message, not drain a topic into `dead.letters`: a stage judges before it writes
 any letter of what it holds, so that the records are there again for the repaired version. Replays are not judged:
-they were refused before, and a repair that did not help must not stop what is new.
+they were refused before, and a repair that did not help must not stop what is new. A restart finds an empty ceiling,
+and would let as many pass again: so the process ends with a status after which nothing starts it again by itself, and
+remembers its stop where it can.
 """
 
 from __future__ import annotations
@@ -11,6 +13,9 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import repeat
+
+TRIPPED = 78
+"""Exit status of a process that reached its ceiling (sysexits' EX_CONFIG): the same version would only do it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class Ceiling:
 
 
 ADVICE = (
-    "this version or a publisher is wrong; look at the newest with `still dlq list`, mend it and start again; "
-    "where these records may all go to the dead letters, raise STILL_REFUSED_RATIO or STILL_REFUSED_RUN"
+    "this version or a publisher is wrong; look at the newest with `still dlq list` and mend it. Another version starts"
+    " again, and so does this one after `still resume`; where these records may all go to the dead letters, raise"
+    " STILL_REFUSED_RATIO or STILL_REFUSED_RUN"
 )

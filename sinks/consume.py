@@ -65,6 +65,7 @@ def run(settings: SinkSettings, store: Store, dead_letters: DeadLetters, custome
 
     Raises:
         LeaseLost, Misconfigured: this process must not or cannot write.
+        TooManyRejected: nearly everything is refused.
         BrokerUnavailable: Kafka is not there, or threw this member out.
     """
     decode = bulk_decoders(customer_key)

@@ -6,6 +6,7 @@ SinkError
 │   └── RegistryUnavailable  the adapter store cannot be reached or written; mend it, then try again
 ├── Rejected             these rows can never land as they are; look at them, never retry
 ├── Misconfigured        no row can land: mend the settings or run `still init`, then start again
+├── TooManyRejected      nearly everything is refused: this version or a publisher is wrong; mend it, then start again
 ├── LeaseLost            another sink has taken over; stop without writing anything more
 ├── QueryFailed          somebody's own query is wrong; ClickHouse's words say how
 └── NameTaken            an adapter name already holds another content; never retry under that name
@@ -41,6 +42,10 @@ class Rejected(SinkError):  # noqa: N818
 
 class Misconfigured(SinkError):  # noqa: N818
     """A definite no to every block: a table, column, right or address is missing."""
+
+
+class TooManyRejected(SinkError):  # noqa: N818
+    """So many records were refused that going on would only empty the log into the dead letters."""
 
 
 class LeaseLost(SinkError):  # noqa: N818

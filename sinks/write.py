@@ -18,7 +18,7 @@ import structlog
 from schemas.ceiling import ADVICE, Ceiling, Limits
 from schemas.letters import replay_of
 from sinks.buffer import Batch, letter_of
-from sinks.errors import Misconfigured, Rejected, Temporary
+from sinks.errors import Rejected, Temporary, TooManyRejected
 from sinks.tables import Table
 from sinks.values import Arrived, Block, DeadLetters, Partition, Refused, Row, Store, new_token
 
@@ -46,7 +46,8 @@ class Writer:
 
         Raises:
             Temporary: `stop` was set while the outcome was unknown.
-            LeaseLost, Misconfigured: nothing more can be written from here, or nearly everything is refused.
+            LeaseLost, Misconfigured: nothing more can be written from here.
+            TooManyRejected: nearly everything is refused; none of the batch's letters was written.
         """
         rows = self._without_existing(batch.table, batch.rows)
         never = self.land(block_of(batch.table, rows, leases, self.now_us())) if rows else []
@@ -67,7 +68,11 @@ class Writer:
         both = (*batch.rows, *batch.refused)
         places = {(taken.partition, taken.offset) for taken, _ in both if replay_of(taken.headers) is None}
         if how_many := ceiling.judge(place in bad for place in sorted(places)):
-            raise Misconfigured(f"{batch.table.topic} refused {how_many}: {ADVICE}", table=batch.table.name)
+            arrived, why = batch.refused[0]
+            example = f"partition {arrived.partition.number}, offset {arrived.offset}: {why.reason}"
+            raise TooManyRejected(
+                f"{batch.table.topic} refused {how_many} ({example}): {ADVICE}", table=batch.table.name
+            )
 
     def land(self, block: Block, start: int = 0, *, unknown: bool = False) -> list[tuple[int, Refused]]:
         """Insert the block; the indexes (from `start`) and reasons of rows that can never land.

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "worker": ("still.commands.worker", "Stream processors: assemble, distill"),
     "sink": ("still.commands.sink", "Write every topic to ClickHouse, exactly once"),
     "trainer": ("still.commands.trainer", "Train a track whenever enough fresh examples are there"),
+    "resume": ("still.commands.resume", "Let a worker or sink that stopped at its ceiling of refusals start again"),
     "publish": ("still.commands.publish", "Publish events from a JSONL file or standard input"),
     "import": ("still.commands.importing", "Import conversations: tau-bench, tau2-bench, OpenAI chat JSONL"),
     "simulate": ("still.commands.simulate", "Customers of a fictional shop, as traffic"),
@@ -34,7 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status is 0 on success, 2 on a user's mistake, else 1."""
+    """Run one command; the exit status is 0 on success, 2 on a user's mistake, 78 at a ceiling, else 1."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         sys.stdout.write(_help())

@@ -10,12 +10,13 @@ from collections.abc import Callable
 import structlog
 import typer
 
+from schemas.ceiling import TRIPPED
 from schemas.errors import RegistryError
-from still.errors import UserError
+from still.errors import Tripped, UserError
 
 
 def run(register: Callable[[typer.Typer], None], arguments: list[str]) -> int:
-    """Run a command's module with these arguments; the exit status is 0, 1 or 2 (a user's mistake)."""
+    """Run a command's module with these arguments; the exit status is 0, 1, 2 (a user's mistake) or 78 (a ceiling)."""
     configure_logs()
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
     app.callback()(_still)
@@ -26,7 +27,7 @@ def run(register: Callable[[typer.Typer], None], arguments: list[str]) -> int:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except (UserError, RegistryError) as error:
         sys.stderr.write(f"error: {error}\n")
-        return 2
+        return TRIPPED if isinstance(error, Tripped) else 2
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
         return 130

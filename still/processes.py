@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
-from still.embedded.child import Child
+from schemas.ceiling import TRIPPED
+from still.embedded.child import Child, Restart
 from still.embedded.ports import LOOPBACK, choose_port
 from still.readiness import is_ready
 
@@ -39,6 +40,7 @@ def child_of(
         argv=(sys.executable, "-c", _CODE, str(parent_pid), process),
         env={**(env or {}), **here},
         ready=partial(is_ready, folder, process),
+        restart=Restart(not_after=frozenset({TRIPPED})),
         health_url=f"http://{LOOPBACK}:{port}",
         dies_with="broker" if process == "worker" and broker_forgets else None,
     )

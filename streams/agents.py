@@ -22,8 +22,10 @@ import structlog
 import uvloop
 from faust.auth import SASLCredentials, SSLCredentials
 
+from schemas.ceiling import TRIPPED
 from streams.chunk import Chunk
 from streams.consumer import ChunkTransport
+from streams.errors import TooManyRejected
 from streams.metrics import Metrics
 from streams.stage import Stage
 from streams.tls import context_of
@@ -42,9 +44,10 @@ STOPPED_LATE = 75
 class Runner:
     """Runs one stage in its own thread, so that the event loop, and with it group membership, never waits for work."""
 
-    def __init__(self, stage: Stage, metrics: Metrics) -> None:
+    def __init__(self, stage: Stage, metrics: Metrics, tripped: Callable[[str], None]) -> None:
         self.stage = stage
         self._metrics = metrics
+        self._tripped = tripped
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=stage.name)
 
     async def run(self, stream: Any) -> None:
@@ -66,6 +69,10 @@ class Runner:
     async def _call(self, work: Any, argument: Any, **where: int) -> None:
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, work, argument)
+        except TooManyRejected as error:
+            log.critical("ceiling_reached", stage=self.stage.name, topic=self.stage.topic, reason=str(error), **where)
+            self._tripped(str(error))
+            _exit(TRIPPED)
         except Exception as error:
             log.critical("fail_stop", stage=self.stage.name, topic=self.stage.topic, reason=str(error), **where,
                          exc_info=error)  # fmt: skip
@@ -89,7 +96,7 @@ def build(settings: WorkerSettings, stages: Sequence[Stage], metrics: Metrics, s
     app.transport = ChunkTransport(app.conf.broker_consumer, app)
     app.transport.buffer_bytes = settings.buffer_bytes
     app.transport.metrics = metrics
-    runners = {settings.topic_prefix + stage.topic: Runner(stage, metrics) for stage in stages}
+    runners = {settings.topic_prefix + stage.topic: Runner(stage, metrics, signals.tripped) for stage in stages}
     for name, runner in runners.items():
         topic = app.topic(name, key_serializer="raw", value_serializer="raw")
         app.agent(topic, name=runner.stage.name, concurrency=1)(runner.run)

@@ -29,11 +29,12 @@ def dead_letter_of(arrived: Arrived, source: Source, rejected: Rejected) -> Dead
     return letter_of(taken, rejected.stage, rejected.reason, rejected.detail)
 
 
-def stop_at(how_many: str | None, source: Source) -> None:
-    """End the stage where its ceiling says so; None = it is not reached.
+def stop_at(how_many: str | None, source: Source, example: str = "") -> None:
+    """End the stage where its ceiling says so; None = it is not reached. `example` is one of the refusals, in words.
 
     Raises:
         TooManyRejected: it is.
     """
     if how_many:
-        raise TooManyRejected(f"{source.topic}[{source.partition}] refused {how_many}: {ADVICE}")
+        such_as = f" ({example})" if example else ""
+        raise TooManyRejected(f"{source.topic}[{source.partition}] refused {how_many}{such_as}: {ADVICE}")

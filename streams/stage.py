@@ -88,7 +88,7 @@ class Refusals:
             return []
         offsets = {arrived.offset for arrived, _ in refused}
         fresh = (arrived.offset in offsets for arrived in chunk.arrived if replay_of(arrived.headers) is None)
-        stop_at(ceiling.judge(fresh), source)
+        stop_at(ceiling.judge(fresh), source, f"offset {refused[0][0].offset}: {refused[0][1].reason}")
         for arrived, rejected in refused:
             log.warning("record_rejected", stage=rejected.stage, reason=rejected.reason, topic=self._topic,
                         partition=chunk.partition, offset=arrived.offset)  # fmt: skip

@@ -61,8 +61,9 @@ class Signals:
     """What a worker lets others know.
 
     `ready` is set while it has partitions; `beat` is called, about every `idle_check_s`, whenever its event loop and
-    every stage have moved.
+    every stage have moved; `tripped` hears, before the process ends, why a stage reached its ceiling of refusals.
     """
 
     ready: threading.Event = field(default_factory=threading.Event)
     beat: Callable[[], None] = lambda: None
+    tripped: Callable[[str], None] = lambda _: None

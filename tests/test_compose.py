@@ -93,6 +93,15 @@ def test_our_volumes_belong_to_our_user() -> None:
     assert mounted <= set(made[1].split())
 
 
+@pytest.mark.parametrize("name", ["worker", "sink"])
+def test_a_stop_at_the_ceiling_outlives_the_container(name: str) -> None:
+    """The folder that remembers it is a volume: `restart` starts the process again, whatever its status was."""
+    folder = re.search(r"STILL_FOLDER=(\S+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    assert folder is not None
+    assert [f"{name}:{folder[1]}"] == OURS[name]["volumes"]
+    assert "STILL_FOLDER" not in OURS[name]["environment"]
+
+
 def test_no_secret_is_written_down() -> None:
     """Passwords and keys come from the environment and are required there."""
     for line in TEXT.splitlines():

@@ -14,12 +14,12 @@ from sinks import consume
 from sinks.clickhouse.migrate import require
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.dead_letters import KafkaDeadLetters
-from sinks.errors import SinkError
+from sinks.errors import SinkError, TooManyRejected
 from sinks.metrics import PrometheusMetrics
 from sinks.settings import SinkSettings
 from sinks.tables import by_topic
-from still import schema_ids, wiring
-from still.errors import UserError
+from still import schema_ids, tripped, wiring
+from still.errors import Tripped, UserError
 from still.health import Check, Health, Pulse, assigned, served
 from still.kafka import WAIT_S, broker_trouble, reach
 from still.readiness import announce_when
@@ -43,6 +43,7 @@ def sink(
 ) -> None:
     """Write every topic to ClickHouse, exactly once."""
     settings = load()
+    tripped.stay_stopped(settings, "sink")
     reach(settings, WAIT_S)
     pulse, ready = Pulse(_LONGEST_SILENCE_S), Event()
     checks: dict[str, Check] = {
@@ -60,6 +61,9 @@ def sink(
         chosen = _settings(settings, topics, share, (max_rows, max_wait))
         with served(health, settings.health_host, settings.health_port):
             _land(settings, chosen, signals)
+    except TooManyRejected as error:
+        tripped.remember(settings, "sink", str(error))
+        raise Tripped(str(error)) from None
     except (SinkError, RegistryError) as error:
         raise UserError(str(error)) from None
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import socket
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -10,7 +13,7 @@ from typing import Annotated
 import typer
 
 from schemas.records import Task
-from still import schema_ids
+from still import schema_ids, tripped
 from still.errors import UserError
 from still.health import Check, Health, Pulse, assigned, served
 from still.kafka import WAIT_S, broker_trouble, reach
@@ -37,24 +40,37 @@ def register(app: typer.Typer) -> None:
 def worker(
     stages: Annotated[str, typer.Option(help="Of assemble, distill; comma-separated")] = "assemble,distill",
     instance: Annotated[
-        str, typer.Option(help="Name of this worker in its group; one that restarts under it keeps its partitions")
-    ] = "worker-1",
+        str,
+        typer.Option(
+            help="Name of this worker in its group, its own alone: a restart under it keeps its partitions;"
+            " default: this host and a digest of STILL_FOLDER's path"
+        ),
+    ] = "",
     group: Annotated[str, typer.Option(help="Consumer group that shares the partitions")] = GROUP,
 ) -> None:
     """Assemble events into conversations, and distill these into scores and training examples."""
     settings = load()
-    chosen = _settings(settings, tuple(word.strip() for word in stages.split(",")), instance, group)
+    tripped.stay_stopped(settings, "worker")
+    name = instance or instance_of(settings.folder)
+    chosen = _settings(settings, tuple(word.strip() for word in stages.split(",")), name, group)
     reach(settings, WAIT_S)
     schema_ids.bind(settings)
     pulse, ready = Pulse(chosen.give_up_after_s + _MARGIN_S), Event()
     checks: dict[str, Check] = {"assignment": assigned(ready), "broker": partial(broker_trouble, settings)}
     health = Health("worker", pulse, checks)
     announce_when(ready, settings.folder, "worker")
+    signals = Signals(ready, pulse.beat, partial(tripped.remember, settings, "worker"))
     try:
         with served(health, settings.health_host, settings.health_port):
-            run(chosen, Signals(ready, pulse.beat), PrometheusMetrics(health.registry))
+            run(chosen, signals, PrometheusMetrics(health.registry))
     except StreamError as error:
         raise UserError(str(error)) from None
+
+
+def instance_of(folder: Path) -> str:
+    """A worker's name where none is given: each host and folder its own, the same after every restart."""
+    digest = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()
+    return f"{socket.gethostname()}-{digest[:6]}"
 
 
 def _settings(settings: Settings, stages: tuple[str, ...], instance: str, group: str) -> WorkerSettings:

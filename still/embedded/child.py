@@ -7,11 +7,19 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """How a crashed child is started again: at once, then after waits that double, until it is given up."""
+    """How a crashed child is started again: at once, then after waits that double, until it is given up.
+
+    A child that ended with a status in `not_after` is given up at once: the same start would end the same way.
+    """
 
     first_wait_s: float = 0.5
     longest_wait_s: float = 15.0
     most_in_a_row: int = 9  # counts again from 0 once a child has been ready for a minute
+    not_after: frozenset[int] = frozenset()
+
+    def gives_up(self, crashes: int, exit_status: int | None) -> bool:
+        """Whether no start follows crash number `crashes` (from 1) with this status."""
+        return crashes > self.most_in_a_row or exit_status in self.not_after
 
     def wait_s(self, crashes: int) -> float:
         """How long to wait before the start that follows crash number `crashes` (from 1)."""

@@ -244,12 +244,15 @@ class _Run:
         exit_status = self._exit_status()
         self._crashes += 1
         restart = self.child.restart
-        given_up = restart is None or self._crashes > restart.most_in_a_row
+        given_up = restart is None or restart.gives_up(self._crashes, exit_status)
         log.error(
             "child_crashed", child=self.child.name, pid=self.status.pid, exit_status=exit_status, output=self._tail()
         )
         if restart is not None and not given_up:
             self._deadline = now + restart.wait_s(self._crashes)
+        else:
+            log.error("child_given_up", child=self.child.name, exit_status=exit_status,
+                      help=f"mend what the end of {self._log_path} says, then start the stack again")  # fmt: skip
         self._set(ChildState.FAILED if given_up else ChildState.CRASHED, pid=None, exit_status=exit_status)
 
     def _failed(self, what: str) -> ChildFailedError:

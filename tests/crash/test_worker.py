@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from schemas import codec
+from schemas.ceiling import TRIPPED
 from schemas.records import Conversation, ConversationEvent, DeadLetter, Example, Provenance, Score
 from still.embedded.stack import Stack
-from streams.agents import FAIL_STOP
 from streams.distill import distill
 from streams.monotone import Monotone
 from streams.settings import DistillSettings
@@ -136,11 +136,11 @@ def audit(stack: Stack, prefix: str) -> None:
 
 @pytest.mark.slow
 def test_a_worker_that_refuses_everything_stops(stack: Stack, topic_prefix: str, tmp_path: Path) -> None:
-    """The run ceiling ends the process with status 70 and a reason, and no letter of the chunk is written."""
+    """The run ceiling ends the process with status 78 and a reason, and no letter of the chunk is written."""
     make_topics(stack.bootstrap_servers, topic_prefix)
     write(stack.bootstrap_servers, f"{topic_prefix}conversation.events", [(b"one key", b"?")] * 1500)
     worker = start(stack.bootstrap_servers, topic_prefix, tmp_path)
-    assert worker.wait(timeout=20) == FAIL_STOP
+    assert worker.wait(timeout=20) == TRIPPED
     assert "refused the last 1000 records in a row" in (tmp_path / "worker.log").read_text()
     assert read(stack.bootstrap_servers, f"{topic_prefix}dead.letters") == []
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from schemas.ceiling import Limits
 from sinks.buffer import Batch, letter_of
 from sinks.decode import decoders
-from sinks.errors import Misconfigured, Temporary
+from sinks.errors import Temporary, TooManyRejected
 from sinks.memory import MemoryDeadLetters, MemoryStore
 from sinks.tables import table
 from sinks.values import Block, Refused, Row
@@ -169,7 +169,8 @@ def test_a_sink_that_refuses_everything_stops_before_a_letter_is_written() -> No
     store, letters, batch, writer = _refusing(30, Limits(run=50))
     leases = store.take_leases([EXAMPLES])
     writer.write(batch, leases)
-    with pytest.raises(Misconfigured, match=r"examples refused the last 50 records in a row.*dlq list"):
+    complaint = r"examples refused the last 50 records in a row \(partition 0, offset 0: undecodable\).*dlq list"
+    with pytest.raises(TooManyRejected, match=complaint):
         writer.write(batch, leases)
     assert len(letters.letters) == 30
 

@@ -21,8 +21,11 @@ def test_a_letter_names_the_log_and_the_refusal() -> None:
 
 def test_the_complaint_names_the_log_and_what_to_do() -> None:
     """Where, how many, how to look, and which settings let such records go."""
-    with pytest.raises(TooManyRejected, match=r"conversation.events\[2\] refused the last 3 .*dlq list.*STILL_REFUSED"):
-        stop_at(Ceiling(Limits(run=3)).judge([True] * 3), SOURCE)
+    complaint = (
+        r"conversation.events\[2\] refused the last 3 .* \(offset 7: bad\).*dlq list.*still resume.*STILL_REFUSED"
+    )
+    with pytest.raises(TooManyRejected, match=complaint):
+        stop_at(Ceiling(Limits(run=3)).judge([True] * 3), SOURCE, "offset 7: bad")
 
 
 def _place(source: Source) -> tuple[str, str, int]:

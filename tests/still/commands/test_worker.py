@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import socket
 from pathlib import Path
 
 import pytest
 
 from still.__main__ import main
+from still.commands.worker import instance_of
 from still.embedded.stack import Stack
 
 
@@ -27,6 +30,16 @@ def test_a_key_that_protects_nothing_is_refused(
     monkeypatch.setenv("STILL_CUSTOMER_KEY", "short")
     assert main(["worker"]) == 2
     assert "the customer key has 5 bytes" in capfd.readouterr().err
+
+
+def test_a_worker_without_a_name_has_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Two folders, or two hosts, are two members; a restart is the same one, however its folder is written."""
+    monkeypatch.chdir(tmp_path)
+    assert instance_of(Path(".still")) == instance_of(tmp_path / ".still") != instance_of(tmp_path / "other")
+    assert re.fullmatch(re.escape(socket.gethostname()) + "-[0-9a-f]{6}", instance_of(tmp_path))
+    here = instance_of(tmp_path)
+    monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
+    assert instance_of(tmp_path) != here
 
 
 def test_missing_topics_name_the_command_that_makes_them(

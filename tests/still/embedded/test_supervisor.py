@@ -96,6 +96,17 @@ def test_a_child_that_keeps_crashing_is_given_up(supervisor: Supervisor, tmp_pat
     assert supervisor.statuses()["a"].restarts == 2
 
 
+def test_a_child_that_would_only_fail_again_is_given_up_at_once(supervisor: Supervisor, tmp_path: Path) -> None:
+    """A status in `not_after` is followed by no start, however few crashes there were."""
+    restart = Restart(first_wait_s=0.01, not_after=frozenset({78}))
+    code = "import pathlib, sys, time; pathlib.Path(sys.argv[2], 'a').touch(); time.sleep(0.2); sys.exit(78)"
+    supervisor.start([_child(tmp_path, "a", code, restart=restart), _child(tmp_path, "b")])
+    _until(lambda: supervisor.statuses()["a"].exit_status == 78)
+    assert supervisor.statuses()["a"].state is ChildState.FAILED
+    assert supervisor.statuses()["a"].restarts == 0
+    assert supervisor.statuses()["b"].state is ChildState.READY
+
+
 def test_a_start_that_fails_quotes_the_output(supervisor: Supervisor, tmp_path: Path) -> None:
     """The error names the child, how it ended and what it said; those before it still stop in order."""
     bad = _child(tmp_path, "bad", "import sys; sys.exit('no such thing')")
