@@ -9,6 +9,7 @@ SinkError
 ├── TooManyRejected      nearly everything is refused: this version or a publisher is wrong; mend it, then start again
 ├── LeaseLost            another sink has taken over; stop without writing anything more
 ├── QueryFailed          somebody's own query is wrong; ClickHouse's words say how
+├── DamagedRegistry      a file in the adapter store is not what was written; put it back or move it away, never retry
 └── NameTaken            an adapter name already holds another content; never retry under that name
 """
 
@@ -54,6 +55,10 @@ class LeaseLost(SinkError):  # noqa: N818
 
 class QueryFailed(SinkError):  # noqa: N818
     """A query that ClickHouse refuses, in its words."""
+
+
+class DamagedRegistry(SinkError):  # noqa: N818
+    """A file in the adapter store that cannot be read as what it must be; the message names it."""
 
 
 class NameTaken(SinkError):  # noqa: N818

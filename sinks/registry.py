@@ -21,10 +21,10 @@ import structlog
 from schemas.adapters import in_order
 from schemas.artifacts import MANIFEST, read_manifest, verify
 from schemas.codec import decode, encode
-from schemas.errors import DamagedArtifact
+from schemas.errors import DamagedArtifact, SchemaError
 from schemas.records import Artifact, ModelEvent, Task
 from schemas.wire import fixed
-from sinks.errors import NameTaken, RegistryUnavailable
+from sinks.errors import DamagedRegistry, NameTaken, RegistryUnavailable
 
 log = structlog.get_logger()
 
@@ -111,10 +111,23 @@ class Registry:
                 self._write(path, encode(event, fixed()))
 
     def events(self) -> list[ModelEvent]:
-        """Every model event ever recorded, in the order in which things happened."""
+        """Every model event ever recorded, in the order in which things happened.
+
+        Raises:
+            DamagedRegistry: a file is no model event; the message names it.
+            RegistryUnavailable: the store cannot be read.
+        """
         with self._reaching(self.root):
             paths = self.files.glob(f"{self.root}/events/*/*.avro")
-            return in_order(decode(self.files.cat_file(path), ModelEvent, fixed()) for path in paths)
+            return in_order(self._event(path) for path in paths)
+
+    def _event(self, path: str) -> ModelEvent:
+        try:
+            return decode(self.files.cat_file(path), ModelEvent, fixed())
+        except SchemaError as error:
+            raise DamagedRegistry(
+                f"registry file {path} is no model event known here: {error}; if damaged, replace or move it"
+            ) from error
 
     def restore(self, announcer: Announcer) -> int:
         """Announce every recorded event that the announcer lacks; how many those were."""

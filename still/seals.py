@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import fsspec
 import orjson
 
 from sinks.clickhouse.client import Client
+from sinks.errors import DamagedRegistry
+from sinks.registry import open_registry
 from still.errors import UserError
 from streams.seal import BenchmarkItem, Seal, TrainingTrace, unchanged
 
+_KEYS = {"name", "label_set", "items", "sha256"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -48,14 +50,16 @@ def store(seal: Seal, registry_uri: str) -> str:
     Raises:
         CannotSeal: the name is sealed with other content.
         UserError: a bad name, or the registry cannot be written.
+        RegistryUnavailable: no URI that can be served.
+        DamagedRegistry: what lies under the name is no seal.
     """
     if not _NAME.fullmatch(seal.name):
         raise UserError(f"benchmark name {seal.name!r} must be letters, digits, dots, hyphens; choose another")
-    files, root = fsspec.core.url_to_fs(registry_uri)
-    target = f"{root.rstrip('/')}/benchmarks/{seal.name}.json"
+    registry = open_registry(registry_uri)
+    files, target = registry.files, f"{registry.root}/benchmarks/{seal.name}.json"
     try:
         if files.exists(target):
-            unchanged(seal, orjson.loads(files.cat_file(target)))
+            unchanged(seal, _read(files, target))
             return str(target)
         files.makedirs(target.rpartition("/")[0], exist_ok=True)
         files.pipe_file(f"{target}.part", orjson.dumps(seal.to_json(), option=orjson.OPT_INDENT_2))
@@ -66,8 +70,29 @@ def store(seal: Seal, registry_uri: str) -> str:
 
 
 def stored(registry_uri: str) -> list[dict[str, Any]]:
-    """All seals, by name, without their item hashes."""
-    files, root = fsspec.core.url_to_fs(registry_uri)
-    found = sorted(files.glob(f"{root.rstrip('/')}/benchmarks/*.json"))
-    seals = [orjson.loads(files.cat_file(name)) for name in found]
+    """All seals, by name, without their item hashes.
+
+    Raises:
+        UserError: the registry cannot be read.
+        RegistryUnavailable: no URI that can be served.
+        DamagedRegistry: a file there is no seal.
+    """
+    registry = open_registry(registry_uri)
+    try:
+        found = sorted(registry.files.glob(f"{registry.root}/benchmarks/*.json"))
+        seals = [_read(registry.files, path) for path in found]
+    except OSError as error:
+        raise UserError(f"registry {registry_uri} cannot be read: {error}; set STILL_REGISTRY") from None
     return [{key: value for key, value in seal.items() if key != "item_hashes"} for seal in seals]
+
+
+def _read(files: Any, path: str) -> dict[str, Any]:
+    try:
+        seal = orjson.loads(files.cat_file(path))
+    except orjson.JSONDecodeError as error:
+        raise DamagedRegistry(f"registry file {path} is no seal: {error}; put back a copy or move it away") from error
+    if not isinstance(seal, dict) or not seal.keys() >= _KEYS:
+        raise DamagedRegistry(
+            f"registry file {path} is no seal: it holds {seal!r:.80}; put back a copy or move it away"
+        )
+    return seal

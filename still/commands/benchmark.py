@@ -48,7 +48,7 @@ def list_(as_json: AsJson = False) -> None:
     settings = load()
     with _reached():
         items = counts(wiring.clickhouse(settings))
-    found: dict[str, list[dict[str, Any]]] = {"items": items, "sealed": stored(settings.registry_uri)}
+        found: dict[str, list[dict[str, Any]]] = {"items": items, "sealed": stored(settings.registry_uri)}
     if as_json:
         typer.echo(orjson.dumps(found).decode())
         return

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.errors import DamagedArtifact
 from schemas.records import ModelEvent
-from sinks.errors import NameTaken, RegistryUnavailable
+from sinks.errors import DamagedRegistry, NameTaken, RegistryUnavailable
 from sinks.registry import Registry, number_of, open_registry
 from tests.adapters import event, sealed_folder
 
@@ -91,6 +91,15 @@ def test_events_come_back_in_their_order_once(registry: Registry) -> None:
     assert [trained, promoted, later] == registry.events()
     assert registry.next_number("intent") == 3
     assert registry.next_number("safety") == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\x00\x00\x00\x01", b"rubbish"])
+def test_a_damaged_event_is_named(registry: Registry, content: bytes) -> None:
+    """A file that is no event is an error of the store that names the file; nothing is listed without it."""
+    registry.record(event(NAME, "trained"))
+    registry.files.pipe_file(f"{registry.root}/events/{NAME}/promoted-0.avro", content)
+    with pytest.raises(DamagedRegistry, match=rf"{NAME}/promoted-0\.avro is no model event"):
+        registry.events()
 
 
 class _Log:

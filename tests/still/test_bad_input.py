@@ -186,6 +186,23 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path, capsys: pytest.CaptureF
     assert "error" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "command", ["models list", "models show intent", "predict --task intent hello", "doctor --json"]
+)
+def test_a_damaged_event_of_the_registry_is_named(
+    command: str, at: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every command that reads the registry says which file is broken, without a traceback."""
+    registry = open_registry(f"file://{at('still')}/registry")
+    registry.record(event("intent-00001-00000000"))
+    registry.files.pipe_file(f"{registry.root}/events/intent-00001-00000000/trained-0.avro", b"\x00\x00\x00\x00\x01")
+    capsys.readouterr()
+    status = main(command.split())
+    told = capsys.readouterr()
+    assert (status, "Traceback" in told.err) == (1 if command.startswith("doctor") else 2, False)
+    assert "trained-0.avro is no model event" in told.out + told.err
+
+
 def test_a_version_of_another_task_is_not_measured(
     at: Callable[[str], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
