@@ -1,7 +1,7 @@
 """Admit an example for training, or say why not; the reasons are stored either way.
 
 Admitted is what a person labelled, and what comes from a conversation whose quality reaches the track's threshold and
-whose outcome did not fail. An unknown outcome is allowed, and named.
+whose outcome did not fail; never what its rules found a fault in. An unknown outcome is allowed, and named.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ AdmissionReason = Literal[
     "quality_below_threshold",
     "outcome_failed",
     "tool_failed",
+    "tool_unanswered",
+    "not_the_customer",
 ]
 """A closed list, without figures in it, so that the funnel can count by reason."""
 
@@ -33,7 +35,7 @@ class Admission(NamedTuple):
 def admit(cut: Cut, score: Score, min_quality: float) -> Admission:
     """Whether training may use this cut of a conversation with this score."""
     if cut.label_source == "person":
-        return Admission(True, ("person_label",))
+        return Admission(not cut.faults, (*cut.faults, "person_label"))
     against = [*_against(score, min_quality), *cut.faults]
     reached = score.quality is not None and score.quality >= min_quality
     context = ("quality_reached",) * reached + ("outcome_unknown",) * (score.failed is None)

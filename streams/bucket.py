@@ -1,6 +1,6 @@
 """Put an example into its bucket and on its side of the split: functions of content and customer only.
 
-Bucket = task/label/difficulty/language/origin. Difficulty is version rules-1: points for what makes each task harder,
+Bucket = task/label/difficulty/language/origin. Difficulty, version `DIFFICULTY`: points for what makes a task harder,
 none = easy, one or two = medium, more = hard. The split goes by the customer, else the conversation, else the
 normalised text, so that nobody stands on both sides.
 """
@@ -15,7 +15,7 @@ from schemas.ids import normalised, share, text_hash
 from schemas.records import Difficulty, Json, Message, Messages, Origin, Split, Task
 from streams.messages import count_words, text_of
 
-DIFFICULTY = "rules-1"
+DIFFICULTY = "difficulty-1"
 SPLIT_SALT = "stillstream-split-1"
 """Never change it: it would move customers across the split."""
 
@@ -51,13 +51,21 @@ def _steps(value: int, *steps: int) -> int:
     return bisect_right(steps, value)
 
 
+def version(decomposer: str) -> str:
+    """What made an example, as stored with it: the rules that cut it and those that say how hard it is."""
+    return f"{decomposer}+{DIFFICULTY}"
+
+
 def bucket_name(task: Task, label: str, difficulty_: Difficulty, language: str, origin: Origin) -> str:
     """The cell in which coverage is counted; a slash in a label would look like another level."""
     return "/".join((task, label.replace("/", "|"), difficulty_, language, origin))
 
 
 def split_unit(customer_hash: str | None, conversation_id: str | None, text: str) -> str:
-    """Who or what must stay on one side."""
+    """Who or what must stay on one side; a customer by the keyed hash, for production has nothing else of them.
+
+    So another key moves customers across the split; conversations and texts stay.
+    """
     return customer_hash or conversation_id or text_hash(text)
 
 

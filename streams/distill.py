@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from schemas.ids import stable_id
 from schemas.records import Conversation, Example, Provenance, Score, Split
 from streams.admit import admit
-from streams.bucket import bucket_name, difficulty, input_hash, split, split_unit
+from streams.bucket import bucket_name, difficulty, input_hash, split, split_unit, version
 from streams.decompose import DECOMPOSER, decompose
 from streams.language import detect
 from streams.score import score
@@ -73,7 +73,7 @@ class _Finish:
             split=self.split,
             admitted=admission.admitted,
             reasons=admission.reasons,
-            decomposer=DECOMPOSER,
+            decomposer=version(DECOMPOSER),
             text_hash=input_hash(cut.task, cut.input),
             tenant=conversation.tenant,
             customer_hash=conversation.customer_hash,

@@ -25,7 +25,7 @@ from schemas.records import (
     Task,
     Tools,
 )
-from streams.bucket import bucket_name, difficulty, input_hash, split, split_unit
+from streams.bucket import bucket_name, difficulty, input_hash, split, split_unit, version
 from streams.importers.fields import Malformed, number, optional
 from streams.language import detect
 from streams.messages import text_of
@@ -34,7 +34,7 @@ from streams.redact import redact
 from streams.settings import RedactSettings
 from streams.values import Draft
 
-DECOMPOSER = "labelled-1"
+DECOMPOSER = "labelled-2"
 SPLITS: tuple[Split, ...] = ("train", "development", "benchmark")
 _FIELDS = frozenset(
     "task label_set id text messages tools target split conversation_id customer_id weight tenant".split()
@@ -128,7 +128,7 @@ def _messages(raw: Mapping[str, Any]) -> Messages:
 def _check_target(task: Task, target: Json, text: str) -> None:
     if task == "entities":
         _check_spans(target, text)
-    elif task == "intent" and not (isinstance(target, str) or _is_labels(target)):
+    elif task == "intent" and not (_is_label(target) or _is_labels(target)):
         raise Malformed(f"target={target!r:.80} of intent is neither a label nor a list of labels")
     elif task == "safety" and not _is_labels(target):
         raise Malformed(f"target={target!r:.80} of safety is no list of categories; [] = safe")
@@ -150,7 +150,11 @@ def _check_spans(target: Json, text: str) -> None:
 
 
 def _is_labels(target: Json) -> bool:
-    return isinstance(target, list) and all(isinstance(label, str) for label in target)
+    return isinstance(target, list) and all(map(_is_label, target))
+
+
+def _is_label(target: Json) -> bool:
+    return isinstance(target, str) and bool(target.strip())
 
 
 def _is_call(target: Json) -> bool:
@@ -171,7 +175,8 @@ def example_of(labelled: Labelled, source: str, line: int, settings: LabelledSet
     hardness, label = difficulty(labelled.task, context, target), bucket_label(labelled.task, target)
     language = detect(text)
     turn = len(context) - 1
-    # The words as they were said: a side must not depend on the key of the surrogates.
+    # The customer as production knows them, by the keyed hash: one person's lines and conversations are on one side, of
+    # one key. Else the words as they were said, without the surrogates, so that a text's side depends on no key.
     unit = split_unit(redacted.customer_hash, labelled.conversation_id, text_of(labelled.messages[-1]))
     side = settings.split or labelled.split or split(unit, settings.development_share, settings.benchmark_share)
     return Example(
@@ -195,7 +200,7 @@ def example_of(labelled: Labelled, source: str, line: int, settings: LabelledSet
         split=side,
         admitted=True,
         reasons=("labelled_file",),
-        decomposer=DECOMPOSER,
+        decomposer=version(DECOMPOSER),
         text_hash=input_hash(labelled.task, context),
         weight=labelled.weight,
         tenant=labelled.tenant,

@@ -1,6 +1,6 @@
 """Score a conversation at stream speed: signals from 0 (bad) to 1 (good), and their weighted mean as quality.
 
-Weights, version rules-1. What the source measured weighs most: an outcome as much as the whole transcript, what the
+Weights, version rules-2. What the source measured weighs most: an outcome as much as the whole transcript, what the
 customer said half of that. Among the transcript's signals those that make a demonstration *wrong to imitate* (tools
 that fail, malformed calls, the same call again) weigh more than those of style. Absent signals leave the mean; without
 any agent turn, outcome or feedback, quality is unknown (None), never 0. Nothing here looks at labels.
@@ -17,7 +17,7 @@ from streams.markers import FAREWELL, FRUSTRATION, HANDOFF_TOOL, refuses
 from streams.messages import offered
 from streams.transcript import Call, Transcript
 
-SCORER = "rules-1"
+SCORER = "rules-2"
 
 WEIGHTS: Mapping[str, float] = MappingProxyType(
     {

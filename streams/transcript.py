@@ -5,6 +5,7 @@ A view without judgement: it repeats what is there, parsed. Every later step sha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,6 +16,9 @@ from schemas.records import Conversation, Message
 from streams.messages import text_of
 
 Speaker = Literal["customer", "agent", "tool", "system"]
+_MAY_SAY_ERROR = re.compile(r'"error"|"failed"|"success"\s*:\s*false')
+"""In what answers without it there is no failure to parse for."""
+
 _SPEAKERS: dict[str, Speaker] = {"user": "customer", "assistant": "agent", "tool": "tool", "function": "tool"}
 
 
@@ -103,14 +107,14 @@ def _arguments(text: str) -> dict[str, Any] | None:
 
 
 def _says_error(result: str) -> bool:
-    """Whether a tool's answer is a failure: text that begins with one, or an object whose error is set."""
+    """Whether a tool's answer is a failure: text that begins with one, or an object that says so itself."""
     head = result[:200].lstrip().lower()
     if head.startswith(("error", "exception", "traceback", "failed", "failure")):
         return True
-    if not head.startswith("{") or '"error"' not in result:
+    if not head.startswith("{") or not _MAY_SAY_ERROR.search(result):
         return False
     try:
         value = orjson.loads(result)
     except orjson.JSONDecodeError:
         return False
-    return bool(value.get("error"))
+    return bool(value.get("error")) or value.get("success") is False or value.get("status") in ("error", "failed")

@@ -7,7 +7,7 @@ from streams.decompose.window import Windows
 from streams.transcript import Transcript
 from streams.values import Cut
 
-DECOMPOSER = "rules-1"
+DECOMPOSER = "rules-2"
 
 _RULES = (intent.cut, entities.cut, response.cut, tools.cut, safety.cut)
 

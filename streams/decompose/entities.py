@@ -1,8 +1,8 @@
 """Entities: character spans in a customer's turn with what they mean to the tools.
 
-From labels; else each value that a successful call was given is looked for in what the customer said before it, in
-the newest turn that says it. A value that stands there twice, and a place that two arguments claim, are ambiguous
-and dropped.
+From labels, those on another speaker's turn with that fault; else each value that a successful call was given is looked
+for in what the customer said before it, in the newest turn that says it. A value that stands there twice, and a place
+that two arguments claim, are ambiguous and dropped.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from schemas.records import Json
-from streams.decompose.labels import labels_of, space
+from streams.decompose.labels import faults_of, labels_of, space
 from streams.decompose.locate import may_stand_in, places
 from streams.decompose.varied import varied
 from streams.decompose.window import Windows
@@ -40,15 +40,15 @@ class Span(NamedTuple):
 def cut(transcript: Transcript, windows: Windows) -> list[Cut]:
     """Entity examples of one conversation, at most `MAX_EXAMPLES`."""
     labelled = [*_from_labels(transcript, windows)]
-    if labelled:
-        return labelled[:MAX_EXAMPLES]
+    sound = [label for label in labelled if not label.faults]
+    if sound:
+        return [*sound, *(label for label in labelled if label.faults)][:MAX_EXAMPLES]
     found = located(transcript)
     label_set = f"arguments:{space(transcript.conversation)}"
     turns = [(_label(spans), (turn, spans)) for turn in transcript.customer if (spans := found.get(turn.index))]
-    return [
-        _cut(turn, windows, spans, (label_set, "tool_arguments"))
-        for _, (turn, spans) in varied(turns, MAX_EXAMPLES)
-    ]  # fmt: skip
+    derived = varied(turns, MAX_EXAMPLES)
+    cuts = [_cut(turn, windows, spans, (label_set, "tool_arguments")) for _, (turn, spans) in derived]
+    return [*cuts, *labelled][:MAX_EXAMPLES]
 
 
 def located(transcript: Transcript) -> dict[int, list[Span]]:
@@ -59,7 +59,7 @@ def located(transcript: Transcript) -> dict[int, list[Span]]:
     indexes = [turn.index for turn in spoken]
     heard = "\n".join(turn.text for turn in spoken).lower()
     for call in transcript.calls:
-        if call.arguments is None or call.failed:
+        if call.arguments is None or call.result is None or call.failed:
             continue
         n_before = bisect_left(indexes, call.index)
         for label, value in _leaves(call):
@@ -134,6 +134,6 @@ def _label(spans: list[Span]) -> str:
 
 def _cut(turn: Turn, windows: Windows, spans: list[Span], origin: tuple[str, str]) -> Cut:
     label_set, source = origin
-    target = [span._asdict() for span in spans]
-    context = windows.words(turn.index + 1, MAX_TOKENS)
-    return Cut("entities", turn.index, context, target, _label(spans), label_set, source)
+    context = windows.judged(turn, MAX_TOKENS)
+    target = [span._asdict() for span in spans if span.end <= len(context[-1]["content"])]
+    return Cut("entities", turn.index, context, target, _label(spans), label_set, source, None, faults_of(turn))

@@ -128,7 +128,7 @@ def _plain_places(words: str, text: str) -> Iterator[Place]:
         marked = at > free and text[at - 1] == "#" and text[at - 2 : at - 1] not in _JOINING
         if (marked or text[at - 1 : at] not in _JOINING) and _ends(text, end):
             yield Place(at - marked, end)
-            free = at = end
+            free, at = end, end - 1
         at = written.find(words, max(at + 1, free))
 
 

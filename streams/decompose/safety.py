@@ -2,7 +2,8 @@
 
 From labels (people, the teacher, guardrails), from the verdicts that gateways leave on messages
 (`content_filter_results`), else, in a label set of their own, from the agent's refusals: whether it declined what this
-turn asked. A turn without any verdict is not called safe in the set of a guardrail.
+turn asked. A turn without any verdict is not called safe in the set of a guardrail. A label on another speaker's turn
+is cut with that fault: it says nothing of the customer.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from streams.decompose.labels import labels_of, space
+from streams.decompose.labels import faults_of, labels_of, space
 from streams.decompose.varied import varied
 from streams.decompose.window import Windows
 from streams.markers import refuses
@@ -29,7 +30,9 @@ MIN_WORDS = 4
 def cut(transcript: Transcript, windows: Windows) -> list[Cut]:
     """Safety examples of one conversation, at most `MAX_EXAMPLES` of them from refusals."""
     judged = [*_from_labels(transcript, windows), *_from_verdicts(transcript, windows)]
-    return judged or [*_from_refusals(transcript, windows)]
+    if any(not cut.faults for cut in judged):
+        return judged
+    return [*_from_refusals(transcript, windows), *judged]
 
 
 def _from_labels(transcript: Transcript, windows: Windows) -> Iterator[Cut]:
@@ -71,5 +74,5 @@ def _answered(transcript: Transcript) -> Iterator[tuple[Turn, bool]]:
 
 def _cut(turn: Turn, windows: Windows, target: list[str], origin: tuple[str, str]) -> Cut:
     label_set, source = origin
-    context = windows.words(turn.index + 1, MAX_TOKENS)
-    return Cut("safety", turn.index, context, target, "+".join(target) or SAFE, label_set, source)
+    context, label = windows.judged(turn, MAX_TOKENS), "+".join(target) or SAFE
+    return Cut("safety", turn.index, context, target, label, label_set, source, None, faults_of(turn))

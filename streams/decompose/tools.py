@@ -1,7 +1,7 @@
 """Tools: the agent's next tool with its arguments, or none, wherever it had to decide.
 
-From labels, else from what the agent did. A call whose arguments are no object is no target; one that failed is cut,
-and says so, because a failed call is no demonstration.
+From labels, else from what the agent did. A call whose arguments are no object is no target; one that failed or
+got no answer is cut, and says so, because it is no demonstration. A hand-off that ends the contact needs no answer.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from schemas.records import Json, Tools
 from streams.decompose.labels import labels_of, space
 from streams.decompose.varied import varied
 from streams.decompose.window import Windows
+from streams.markers import HANDOFF_TOOL
 from streams.messages import brief
 from streams.transcript import Transcript, Turn
 from streams.values import Cut
@@ -39,7 +40,7 @@ def cut(transcript: Transcript, windows: Windows) -> list[Cut]:
             label_set=label_set,
             label_source="transcript",
             tools=offered,
-            faults=("tool_failed",) if turn.calls and turn.calls[0].failed else (),
+            faults=_faults(turn, transcript),
         )
         for label, turn in chosen
     ]
@@ -54,6 +55,16 @@ def _decisions(transcript: Transcript) -> Iterator[tuple[str, Turn]]:
             yield NONE, turn
         elif turn.calls and turn.calls[0].arguments is not None:
             yield turn.calls[0].name, turn
+
+
+def _faults(turn: Turn, transcript: Transcript) -> tuple[str, ...]:
+    call = turn.calls[0] if turn.calls else None
+    if call is None:
+        return ()
+    ends = turn.index == len(transcript.turns) - 1 and HANDOFF_TOOL.search(call.name)
+    if call.result is None and not ends:
+        return ("tool_unanswered",)
+    return ("tool_failed",) if call.failed else ()
 
 
 def _target(turn: Turn) -> Json:

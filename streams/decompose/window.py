@@ -40,6 +40,13 @@ class Windows:
         chosen.reverse()
         return chosen
 
+    def judged(self, turn: Turn, max_tokens: int) -> Messages:
+        """A judged turn, always last, after the words before it; one of a tool or of the system is clipped."""
+        if turn.speaker in ("customer", "agent"):
+            return self.words(turn.index + 1, max_tokens)
+        last: Message = {"role": turn.message["role"], "content": _clip(turn.text)}
+        return [*self.words(turn.index, max_tokens - len(last["content"]) // CHARS_PER_TOKEN), last]
+
     def all(self, end: int, max_tokens: int) -> Messages:
         """Everything before message `end`, tool calls and results included; never begins with a result."""
         room = max_tokens * CHARS_PER_TOKEN

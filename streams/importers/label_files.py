@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,9 @@ def read_labelled(file: Path) -> Iterator[Line | ImportFault]:
 def read_banking77(file: Path) -> Iterator[Line | ImportFault]:
     """BANKING77: CSV `text,category`."""
     for number, row in _rows(file, ("text", "category")):
+        if isinstance(row, ImportFault):
+            yield row
+            continue
         yield Line(
             number, {"task": "intent", "id": f"banking77-{number}", "text": row["text"], "target": row["category"]}
         )
@@ -46,6 +50,9 @@ def read_banking77(file: Path) -> Iterator[Line | ImportFault]:
 def read_davidson(file: Path) -> Iterator[Line | ImportFault]:
     """Hate speech and offensive language: CSV with `class` 0 hate, 1 offensive, 2 neither (= safe)."""
     for number, row in _rows(file, ("class", "tweet")):
+        if isinstance(row, ImportFault):
+            yield row
+            continue
         if row["class"] not in _DAVIDSON:
             yield ImportFault(file, number, f"class={row['class']!r} is not one of 0, 1, 2")
             continue
@@ -111,14 +118,26 @@ def _prompts(folder: Path) -> Iterator[tuple[str, str]]:
         yield from ((text, "jailbreak") for text in texts if text.strip())
 
 
-def _rows(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The records of a CSV file with these columns, numbered from 1 without the header."""
+def _rows(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str] | ImportFault]]:
+    """The records of a CSV file with these columns, numbered from 1 without the header; a fault names a line."""
     text = read_bytes(file).decode("utf-8", "replace")
-    rows = csv.DictReader(text.splitlines(keepends=True))
-    if missing := [column for column in columns if column not in (rows.fieldnames or ())]:
-        raise ImportFault(file, 1, f"lacks the column {', '.join(missing)}; it has {rows.fieldnames}")
-    for number, row in enumerate(rows, start=1):
-        yield number, {column: row[column] or "" for column in columns}
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        if missing := [column for column in columns if column not in (rows.fieldnames or ())]:
+            raise ImportFault(file, 1, f"lacks the column {', '.join(missing)}; it has {rows.fieldnames}")
+        for number, row in enumerate(rows, start=1):
+            fault = _row_fault(row, columns)
+            yield number, ImportFault(file, rows.line_num, fault) if fault else {c: row[c] for c in columns}
+    except csv.Error as error:
+        raise ImportFault(file, rows.reader.line_num, f"is no CSV: {error}") from error
+
+
+def _row_fault(row: dict[Any, Any], columns: Sequence[str]) -> str | None:
+    """What is wrong with a record; `csv` files fields beyond the header under None, and gives None for absent ones."""
+    if None in row:
+        return f"has {len(row[None])} fields more than the header; quote a text that holds a comma"
+    empty = [column for column in columns if not (row[column] or "").strip()]
+    return f"has no {' and no '.join(empty)}; fill it, or leave the line out" if empty else None
 
 
 READERS: dict[str, LabelReader] = {

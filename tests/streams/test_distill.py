@@ -9,12 +9,14 @@ import pytest
 
 from schemas import codec
 from schemas.records import TASKS, Conversation, ConversationEvent, Example, Outcome, Provenance
-from streams.bucket import bucket_name, input_hash, split
+from streams.bucket import DIFFICULTY, bucket_name, input_hash, split
 from streams.compose import Placed, compose
+from streams.decompose import DECOMPOSER
 from streams.distill import distill
 from streams.importers.tau2_bench import read_tau2_bench
 from streams.importers.tau_bench import read_tau_bench
 from streams.redact import redact
+from streams.score import SCORER
 from streams.settings import DistillSettings, RedactSettings
 from tests.streams.conversations import SHOPPING, conversation
 
@@ -56,6 +58,20 @@ def test_admission_and_its_reasons(
     examples = distill(conversation(*SHOPPING, outcome=outcome, labels=labels), SETTINGS, None).examples
     intent = next(example for example in examples if example.task == "intent")
     assert (intent.admitted, intent.reasons) == (admitted, reasons)
+
+
+def test_a_person_too_cannot_label_anothers_turn_as_the_customers() -> None:
+    """Such a label is stored with the reason, and not admitted."""
+    labels = [{"task": "safety", "message": 5, "target": ["prompt_injection"], "source": "person"}]
+    examples = distill(conversation(*SHOPPING, labels=labels), SETTINGS, None).examples
+    (found,) = [example for example in examples if example.label_set == "safety:default"]
+    assert (found.admitted, found.reasons) == (False, ("not_the_customer", "person_label"))
+
+
+def test_an_example_names_every_version_that_made_it() -> None:
+    """Cutting, difficulty and scoring: with one of them changed, older examples can be told from newer ones."""
+    made = distill(conversation(*SHOPPING), SETTINGS, None).examples
+    assert {(e.decomposer, e.scorer) for e in made} == {(f"{DECOMPOSER}+{DIFFICULTY}", SCORER)}
 
 
 def test_threshold_is_the_tracks() -> None:

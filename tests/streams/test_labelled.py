@@ -8,13 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.ids import customer_hash
 from schemas.records import Example
+from streams.bucket import DIFFICULTY
+from streams.distill import distill
 from streams.errors import ImportFault
 from streams.importers.fields import Malformed
 from streams.label import read_examples
-from streams.labelled import LabelledSettings, example_of, labelled_of
+from streams.labelled import DECOMPOSER, LabelledSettings, example_of, labelled_of
 from streams.partition import partition_of
-from streams.settings import RedactSettings
+from streams.settings import DistillSettings, RedactSettings
+from tests.streams.conversations import SHOPPING, conversation
 
 SETTINGS = LabelledSettings(RedactSettings(b"k" * 32), partitions=4)
 
@@ -58,15 +62,35 @@ def test_one_customer_is_on_one_side() -> None:
 
 @given(st.text(min_size=1).filter(str.strip), st.binary(min_size=16, max_size=40))
 def test_the_side_of_a_text_depends_on_the_text_only(text: str, key: bytes) -> None:
-    """Another key makes other surrogates and no other split."""
+    """Where no customer is named, another key makes other surrogates and no other split."""
     other = LabelledSettings(RedactSettings(key), partitions=4)
     assert _example(text=text).split == _example(other, text=text).split
+    assert _example(text=text, conversation_id="c").split == _example(other, text=text, conversation_id="c").split
+
+
+def test_a_customers_lines_are_on_the_side_of_their_conversations() -> None:
+    """Both go by the keyed hash, so under one key nobody stands on both sides; another key moves customers."""
+    shares = DistillSettings(development_share=0.1, benchmark_share=0.1)
+    lines = [_example(customer_id=f"customer {n}") for n in range(99)]
+    contacts = [conversation(*SHOPPING, customer_hash=customer_hash(f"customer {n}", b"k" * 32)) for n in range(99)]
+    assert [line.customer_hash for line in lines] == [contact.customer_hash for contact in contacts]
+    assert [line.split for line in lines] == [distill(c, shares, None).examples[0].split for c in contacts]
+    other = LabelledSettings(RedactSettings(b"o" * 32), partitions=4)
+    assert [line.split for line in lines] != [_example(other, customer_id=f"customer {n}").split for n in range(99)]
+
+
+def test_an_example_names_every_version_that_made_it() -> None:
+    """Reading and difficulty."""
+    assert _example().decomposer == f"{DECOMPOSER}+{DIFFICULTY}"
 
 
 @pytest.mark.parametrize(
     ("line", "told"),
     [
         ({"task": "mood"}, "task='mood' is not one of"),
+        ({"target": ""}, "target='' of intent is neither a label"),
+        ({"target": ["a", " "]}, "neither a label nor a list"),
+        ({"task": "safety", "target": [""]}, "no list of categories"),
         ({"target": 3}, "neither a label nor a list"),
         ({"task": "entities", "target": [{"start": 3, "end": 99, "label": "x"}]}, "outside the text of 17"),
         ({"task": "entities", "target": [{"start": 3, "end": 2, "label": "x"}]}, "outside the text"),

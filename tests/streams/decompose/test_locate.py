@@ -1,7 +1,7 @@
 """Values are found where they are said, and only there."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streams.decompose.locate import _form, _matches, _plain_places, may_stand_in, places
@@ -12,6 +12,7 @@ NUMBERS = st.lists(st.sampled_from([*"$,.# ", "12", "12.5", "1,250", "W1"]), max
 TEXTS = st.lists(PIECES, max_size=12).map("".join)
 
 
+@example("#.", "", ".")
 @given(VALUES, TEXTS, TEXTS)
 def test_plain_search_finds_what_the_pattern_finds(value: str, before: str, after: str) -> None:
     """The short way for ASCII gives what the pattern gives, whatever stands around a value."""

@@ -55,10 +55,70 @@ def test_intent_belongs_to_the_request_not_the_greeting_or_the_yes() -> None:
 
 
 def test_several_intents_of_one_message_are_one_example() -> None:
-    """Labels of one message and label set join into a list."""
-    labels = [label("intent", "cancel"), label("intent", "refund", source="person")]
+    """Labels of one message, label set and source join into a list."""
+    labels = [label("intent", "cancel", source="person"), label("intent", "refund", source="person")]
     (cut,) = cuts("intent", conversation(*SHOPPING, labels=labels))
     assert (cut.target, cut.label, cut.label_source) == (["cancel", "refund"], "cancel+refund", "person")
+
+
+@pytest.mark.parametrize("person_first", [True, False])
+@pytest.mark.parametrize(
+    ("task", "teacher", "person"),
+    [
+        ("intent", "track_order", "cancel_order"),
+        ("safety", ["toxic"], []),
+        ("entities", [{"start": 0, "end": 9, "label": "a"}], [{"start": 2, "end": 6, "label": "b"}]),
+        ("response", "No.", "Gladly."),
+        ("tools", {"name": "track", "arguments": {}}, None),
+    ],
+)
+def test_a_persons_correction_replaces_what_it_corrects(
+    task: str, teacher: Any, person: Any, *, person_first: bool
+) -> None:
+    """Whatever came first, nothing of the corrected label is left in the person's."""
+    labels = [label(task, teacher, source="teacher"), label(task, person, source="person")]
+    contact = conversation(*SHOPPING, labels=labels[::-1] if person_first else labels)
+    found = [(c.target, c.label_source) for c in cuts(task, contact) if c.label_set == f"{task}:default"]
+    assert found == [(person, "person")]
+
+
+def test_a_person_is_heard_before_a_label_of_the_whole_conversation() -> None:
+    """Where both mean one turn, the first cut is the example: the person's."""
+    labels = [label("intent", "track", None), label("intent", "cancel", source="person")]
+    assert [c.target for c in cuts("intent", conversation(*SHOPPING, labels=labels))] == ["cancel", "track"]
+
+
+@pytest.mark.parametrize("task", ["response", "tools"])
+def test_the_later_answer_of_one_source_stands(task: str) -> None:
+    """There is one answer, so a second one corrects the first and is not lost with it."""
+    one, other = ("A.", "B.") if task == "response" else (None, {"name": "find", "arguments": {}})
+    (cut,) = [c for c in cuts(task, conversation(*SHOPPING, labels=[label(task, one), label(task, other)]))
+              if c.label_set == f"{task}:default"]  # fmt: skip
+    assert cut.target == other
+
+
+@pytest.mark.parametrize("message", [0, 2, 5])
+@pytest.mark.parametrize("task", ["safety", "entities"])
+def test_a_label_on_another_speakers_turn_is_never_the_customers(task: str, message: int) -> None:
+    """It is cut on its own turn, last in its input, with the fault; what the rules derive is still cut."""
+    target: Any = ["prompt_injection"] if task == "safety" else [{"start": 0, "end": 4, "label": "x"}]
+    labelled = conversation(*SHOPPING, labels=[label(task, target, message)])
+    found = [c for c in cuts(task, labelled) if c.label_set == f"{task}:default"]
+    assert [(c.turn, c.target, c.faults) for c in found] == [(message, target, ("not_the_customer",))]
+    said, given = found[0].input[-1], SHOPPING[message]
+    assert said["role"] == given["role"]
+    assert str(given["content"]).startswith(said["content"].removesuffix("…"))
+    assert len(said["content"]) <= 600
+    derived = [c for c in cuts(task, labelled) if not c.faults]
+    assert derived == cuts(task, conversation(*SHOPPING)) != []
+
+
+@pytest.mark.parametrize("task", ["safety", "entities"])
+def test_a_label_on_the_customers_turn_is_about_its_words(task: str) -> None:
+    """The labelled turn is the last of the input, and no fault is found in it."""
+    target: Any = ["toxic"] if task == "safety" else [{"start": 0, "end": 4, "label": "x"}]
+    (cut,) = cuts(task, conversation(*SHOPPING, labels=[label(task, target)]))
+    assert (cut.turn, cut.faults, cut.input[-1]["content"]) == (3, (), SHOPPING[3]["content"])
 
 
 def test_entities_are_located_in_normal_forms() -> None:
@@ -94,9 +154,29 @@ def test_located_or_rejected_never_guessed(text: str, arguments: dict[str, Any],
 
 
 def test_arguments_of_failed_calls_teach_no_entities() -> None:
-    """A call that failed may have been given the wrong value."""
-    contact = conversation(customer("from JFK"), agent(None, act={"origin": "JFK"}), result("act", "Error: bad"))
-    assert cuts("entities", contact) == []
+    """A call that failed, or was never answered, may have been given the wrong value."""
+    asked = customer("from JFK"), agent(None, act={"origin": "JFK"})
+    assert cuts("entities", conversation(*asked, result("act", "Error: bad"))) == []
+    assert cuts("entities", conversation(*asked, result("act", '{"success": false}'))) == []
+    assert cuts("entities", conversation(*asked)) == []
+    assert cuts("entities", conversation(*asked, result("act", '{"success": true}'))) != []
+
+
+@pytest.mark.parametrize(
+    ("messages", "faults"),
+    [
+        ((agent(None, cancel={}),), ("tool_unanswered",)),
+        ((agent(None, cancel={}), agent("Done.")), ("tool_unanswered",)),
+        ((agent(None, cancel={}), result("cancel", "ok")), ()),
+        ((agent(None, cancel={}), result("cancel", '{"success": false, "message": "not found"}')), ("tool_failed",)),
+        ((agent(None, transfer_to_human_agents={}),), ()),
+        ((agent(None, transfer_to_human_agents={}), customer("hello?")), ("tool_unanswered",)),
+    ],
+)
+def test_an_unanswered_call_is_no_demonstration(messages: tuple[Any, ...], faults: tuple[str, ...]) -> None:
+    """It says so, but for the hand-off that ends a contact: nobody is left to answer it."""
+    first = cuts("tools", conversation(customer("please cancel it"), *messages))[0]
+    assert first.faults == faults
 
 
 def test_labelled_spans_outside_the_text_are_dropped() -> None:

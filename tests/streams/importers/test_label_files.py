@@ -68,6 +68,29 @@ def test_wrong_tables_are_said(tmp_path: Path) -> None:
         list(read_garak(tmp_path))
 
 
+def test_a_broken_row_is_a_fault_of_its_line(tmp_path: Path) -> None:
+    """`file:line: what`; the other rows keep their numbers, and a Unicode line separator ends none."""
+    file = tmp_path / "t.csv"
+    file.write_text('text,category\n"two\nlines",one\nhello there\nhi,\nfoo\u2028bar,baz\n\nx,y,z,w\n,greet\n')
+    found = list(read_examples(file, "banking77", SETTINGS))
+    faults = [str(item) for item in found if isinstance(item, ImportFault)]
+    assert [fault.split(";")[0] for fault in faults] == [
+        f"{file}:4: has no category",
+        f"{file}:5: has no category",
+        f"{file}:8: has 2 fields more than the header",
+        f"{file}:9: has no text",
+    ]
+    kept = [(e.provenance.offset, e.input[-1]["content"], e.target) for e in found if isinstance(e, Example)]
+    assert kept == [(1, "two\nlines", "one"), (4, "foo\u2028bar", "baz")]
+    file.write_text("class,tweet\n1\n2,fine\n")
+    fault, line = read_davidson(file)
+    assert str(fault).startswith(f"{file}:2: has no tweet")
+    assert isinstance(line, Line)
+    file.write_text("text,category\n" + "x" * 200_000 + ",y\n")
+    with pytest.raises(ImportFault, match=r"t\.csv:2: is no CSV: field larger"):
+        list(read_banking77(file))
+
+
 def test_formats_are_named() -> None:
     """What `--format` knows."""
     assert set(READERS) == {"jsonl", "banking77", "restaurant8k", "davidson", "garak"}
