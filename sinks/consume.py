@@ -33,6 +33,8 @@ log = structlog.get_logger()
 READ_WAIT_S = 0.05
 MEASURE_EVERY_S = 1.0
 REVOKE_LOOK_S = 0.2
+LEAVE_S = 1.0
+"""How long a stop waits, at the very end, for inserts that may notice that they are given up."""
 BUFFERED_BLOCKS = 2
 """How many blocks of one topic may wait before its partitions are paused."""
 
@@ -60,8 +62,11 @@ def tune_collector() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def run(settings: SinkSettings, store: Store, dead_letters: DeadLetters, customer_key: bytes, signals: Signals) -> None:
+def run(settings: SinkSettings, store: Store, dead_letters: DeadLetters, customer_key: bytes, signals: Signals) -> int:
     """Land topics until told to stop; then land what has been read, write the ledger and leave the group.
+
+    Returns how many inserts were left without an answer, in threads that end when it comes or fails to: mostly 0. What
+    such an insert still lands is safe: the next sink fences it by its lease, or waits for it and reads it back.
 
     Raises:
         LeaseLost, Misconfigured: this process must not or cannot write.
@@ -69,10 +74,11 @@ def run(settings: SinkSettings, store: Store, dead_letters: DeadLetters, custome
         BrokerUnavailable: Kafka is not there, or threw this member out.
     """
     decode = bulk_decoders(customer_key)
+    unanswered = 0
     while not signals.stop.is_set():
         session = Session(settings, store, dead_letters, decode, signals)
         try:
-            session.run()
+            unanswered = session.run()
         except ClusterChanged as change:
             signals.ready.clear()
             log.warning("broker_cluster_changed", detail=str(change))
@@ -80,6 +86,7 @@ def run(settings: SinkSettings, store: Store, dead_letters: DeadLetters, custome
             if not signals.stop.is_set():
                 raise
             log.warning("sink_stopped_waiting", why=str(error), help="what had not landed is read again")
+    return unanswered
 
 
 @dataclass(slots=True)
@@ -128,8 +135,8 @@ class Session:
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="insert")
         self._reader = Reader(settings, self)
 
-    def run(self) -> None:
-        """Read and land until told to stop; raises what `consume.run` raises, and ClusterChanged."""
+    def run(self) -> int:
+        """Read and land until told to stop; returns and raises as `consume.run`, and raises ClusterChanged."""
         log.info("sink_started", cluster=self._reader.cluster, topics=list(self._settings.topics))
         try:
             self._reader.open()
@@ -137,10 +144,9 @@ class Session:
                 self.turn()
             self._finish()
         finally:
-            self._give_up.set()
-            self._threads.shutdown(wait=True)
-            self._flights.clear()  # to leave the group is to be told of a revocation: it must not ask for them again
+            unanswered = self._give_up_flights()
             self._reader.close()
+        return unanswered
 
     def turn(self) -> None:
         """Read once, land what is due, write the ledger and the figures when it is time."""
@@ -292,6 +298,22 @@ class Session:
             self._write_ledger()
         batches = [*self._buffers.values(), *(flight.batch for flight in self._flights.values())]
         log.info("sink_stopped", unlanded=sum(len(batch.rows) for batch in batches))
+
+    def _give_up_flights(self) -> int:
+        """Wait for the inserts under way, once a stop is asked for only a moment; how many stay without an answer.
+
+        Without a stop another session may follow in this process, and shares the store with them.
+        """
+        self._give_up.set()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        running = [flight.done for flight in self._flights.values()]
+        while not self._signals.stop.is_set() and wait(running, REVOKE_LOOK_S).not_done:
+            self._signals.beat()
+        unanswered = len(wait(running, LEAVE_S).not_done)
+        if unanswered:
+            log.warning("inserts_left", inserts=unanswered, help="the next sink fences them, or reads back what landed")
+        self._flights.clear()  # to leave the group is to be told of a revocation: it must not ask for them again
+        return unanswered
 
 
 def _known(cluster: str | None) -> str:

@@ -22,6 +22,7 @@ from sinks.settings import GROUP as SINK
 from still import kafka, landed
 from still.embedded.stack import Broker, EmbeddedStack
 from still.embedded.supervisor import ChildState
+from still.ending import STOPPED_LATE
 from still.errors import UserError
 from still.lag import EndsUnknown, Lag, groups, lags
 from still.security import kafka_options
@@ -42,6 +43,7 @@ T = TypeVar("T")
 
 _LOOK_S = 0.3
 _CONFIRM_S = 5.0
+_UNSURE = (STOPPED_LATE, -signal.SIGKILL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class Account:
         left: where a group has records still to read.
         closed: open contacts that the stop closed; None = closing them was not its business.
         open: contacts that are still open; their turns are in the broker alone.
+        is_unsure: the sink ended without an answer to an insert, whose rows may be there already or come yet.
     """
 
     broker: Broker
@@ -97,6 +100,7 @@ class Account:
     left: tuple[Lag, ...] | None
     closed: int | None
     open: int | None
+    is_unsure: bool = False
 
 
 def drain(look: Callable[[], Sequence[Lag]], patience: Patience, tell: Callable[[int], None]) -> bool:
@@ -194,9 +198,11 @@ def _account(running: EmbeddedStack, settings: Settings, closed: int | None, pat
     """What can be known now; a broker or a ClickHouse that is gone leaves its part unknown."""
     cluster = running.stack.cluster_id
     is_open = None if patience.hurried.is_set() else _known(lambda: len(open_contacts(settings, cluster)))
-    account = Account(
-        running.stack.broker, _known(lambda: _rows(settings)), _known(lambda: _left(settings)), closed, is_open
-    )
+    sink = running.supervisor.statuses().get("sink")
+    is_unsure = sink is not None and sink.exit_status in _UNSURE
+    # A ClickHouse that did not answer the sink is not waited for once more.
+    rows = None if is_unsure else _known(lambda: _rows(settings))
+    account = Account(running.stack.broker, rows, _known(lambda: _left(settings)), closed, is_open, is_unsure)
     log.info(
         "stack_winds_down",
         broker=account.broker,

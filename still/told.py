@@ -60,7 +60,7 @@ def show_account(account: Account) -> None:
 
 
 def account_lines(account: Account) -> Iterator[str]:
-    """A line for the rows, one for what did not land, one for open contacts."""
+    """A line for the rows, one for what did not land or may have, one for open contacts."""
     if account.rows is None:
         yield "kept      unknown: ClickHouse did not answer"
     else:
@@ -74,6 +74,8 @@ def account_lines(account: Account) -> Iterator[str]:
         yield f"not read  {left}; {fate}"
     else:
         yield "not read  nothing: every record has landed"
+    if account.is_unsure:
+        yield "unsure    the sink left an insert that ClickHouse had not answered: its rows may land yet, none twice"
     if account.closed:
         yield f"closed    {account.closed:,} contacts that were open, because the in-memory broker forgets their turns"
     if account.open is None:

@@ -19,6 +19,7 @@ from sinks.metrics import PrometheusMetrics
 from sinks.settings import SinkSettings
 from sinks.tables import by_topic
 from still import schema_ids, tripped, wiring
+from still.ending import leave_late, leave_within
 from still.errors import Tripped, UserError
 from still.health import Check, Health, Pulse, assigned, served
 from still.kafka import WAIT_S, broker_trouble, reach
@@ -28,6 +29,8 @@ from still.settings import Settings, load
 
 _LONGEST_SILENCE_S = 120.0
 """The loop waits for ClickHouse only on an assignment; twice what the store takes to settle a lease is a hang."""
+_STOP_WITHIN_S = 9.0
+"""A stop is asked for with ten seconds of grace, in containers too; the sink's own wait ends before."""
 
 
 def register(app: typer.Typer) -> None:
@@ -55,25 +58,28 @@ def sink(
     signals = consume.Signals(ready, beat=pulse.beat, metrics=PrometheusMetrics(health.registry))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: signals.stop.set())
+    leave_within(_STOP_WITHIN_S, signals.stop)
     schema_ids.bind(settings, signals.stop)
     announce_when(ready, settings.folder, "sink")
     try:
         chosen = _settings(settings, topics, share, (max_rows, max_wait))
         with served(health, settings.health_host, settings.health_port):
-            _land(settings, chosen, signals)
+            unanswered = _land(settings, chosen, signals)
     except TooManyRejected as error:
         tripped.remember(settings, "sink", str(error))
         raise Tripped(str(error)) from None
     except (SinkError, RegistryError) as error:
         raise UserError(str(error)) from None
+    if unanswered:
+        leave_late(f"{unanswered} inserts have no answer from ClickHouse")
 
 
-def _land(settings: Settings, chosen: SinkSettings, signals: consume.Signals) -> None:
+def _land(settings: Settings, chosen: SinkSettings, signals: consume.Signals) -> int:
     consume.tune_collector()
     client = wiring.clickhouse(settings, wait_s=30.0)
     require(client)
     store = ClickHouseStore(client, topic_prefix=chosen.topic_prefix)
-    consume.run(chosen, store, KafkaDeadLetters(chosen), settings.key(), signals)
+    return consume.run(chosen, store, KafkaDeadLetters(chosen), settings.key(), signals)
 
 
 def _settings(settings: Settings, topics: str, share: str, block: tuple[int, float]) -> SinkSettings:

@@ -1,11 +1,15 @@
-"""Processes that a test starts: each is ended, however the test ends."""
+"""Processes that a test starts, or stops for a while: each is ended, or goes on, however the test ends."""
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
+from still.embedded.stack import EmbeddedStack
 from tests.streams.log import eventually
 
 
@@ -25,3 +29,19 @@ def once_ready(
         eventually(lambda: ready() or process.poll() is not None, within_s, what)
         undo.pop_all()
     return process
+
+
+@contextmanager
+def standing_still(running: EmbeddedStack, name: str) -> Iterator[None]:
+    """A child of the stack that stands still: it takes connections, and answers none."""
+    child = running.supervisor.statuses()[name].pid
+    assert child is not None
+    os.kill(child, signal.SIGSTOP)
+    stat = Path(f"/proc/{child}/stat")
+    try:
+        eventually(
+            lambda: stat.read_text(encoding="ascii").rpartition(")")[2].split()[0] == "T", 10, f"a {name} that stands"
+        )
+        yield
+    finally:
+        os.kill(child, signal.SIGCONT)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Event, Timer
 
@@ -27,10 +25,11 @@ from sinks.settings import SinkSettings
 from sinks.tables import table
 from sinks.values import Partition, Refused, Row
 from sinks.write import block_of
-from still.embedded.stack import EmbeddedStack, Ports, Stack, embedded_stack
+from still.embedded.stack import Ports, Stack, embedded_stack
 from tests.crash.sinking import DEADLINE_S, PARTITIONS, sink
+from tests.crash.started import standing_still
 from tests.sinks.made import arrived, example
-from tests.streams.log import eventually, make_topics
+from tests.streams.log import make_topics
 
 ROWS = 3_000
 MORE_ROWS = 12_000
@@ -157,7 +156,7 @@ def test_a_sink_whose_broker_is_away_ends_when_told(tmp_path: Path, how: str) ->
         _produce(here, "away.", range(MORE_ROWS))
         with sink(here, "away.", "away") as process:
             _wait_for(client, 1)
-            with _silenced(running) if how == "mute" else nullcontext():
+            with standing_still(running, "broker") if how == "mute" else nullcontext():
                 if how == "gone":
                     running.stop_children(["broker"])
                 time.sleep(1)
@@ -173,26 +172,10 @@ def test_letters_wait_for_a_broker_no_longer_than_the_sink_does(tmp_path: Path) 
         dead_letters = KafkaDeadLetters(SinkSettings(running.stack.bootstrap_servers, "away."))
         given_up = Event()
         dead_letters.write(letters, given_up)
-        with _silenced(running):
+        with standing_still(running, "broker"):
             Timer(1.0, given_up.set).start()
             since = time.monotonic()
             with pytest.raises(BrokerUnavailable):
                 dead_letters.write(letters, given_up)
             assert given_up.is_set()
             assert time.monotonic() - since < CONFIRM_S / 2
-
-
-@contextmanager
-def _silenced(running: EmbeddedStack) -> Iterator[None]:
-    """A broker that stands still."""
-    broker = running.supervisor.statuses()["broker"].pid
-    assert broker is not None
-    os.kill(broker, signal.SIGSTOP)
-    stat = Path(f"/proc/{broker}/stat")
-    eventually(
-        lambda: stat.read_text(encoding="ascii").rpartition(")")[2].split()[0] == "T", 10, "a broker that stands"
-    )
-    try:
-        yield
-    finally:
-        os.kill(broker, signal.SIGCONT)

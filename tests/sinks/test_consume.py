@@ -40,26 +40,65 @@ class _Away(MemoryStore):
         raise Temporary("no answer", table=block.table.name)
 
 
-@pytest.mark.parametrize("at_once", [True, False])
-@pytest.mark.parametrize("is_shared", [True, False])
-def test_a_stop_while_clickhouse_is_away_is_a_clean_end(is_shared: bool, at_once: bool) -> None:
-    """Nothing is landed nor raised; what had been read is counted, and is read again after the next start."""
+class _StandsStill(MemoryStore):
+    """A store that answers an insert when it is told to, and asks for a stop meanwhile."""
+
+    def __init__(self, signals: consume.Signals) -> None:
+        super().__init__()
+        self._signals = signals
+        self.goes_on = threading.Event()
+
+    def insert(self, block: Block) -> None:
+        """Lands the block late."""
+        self._signals.stop.set()
+        self.goes_on.wait(DEADLINE_S)
+        super().insert(block)
+
+
+def _broker() -> tuple[Producer, str]:
+    """Librdkafka's own broker, for as long as the producer lives, with records; and its address."""
     producer = Producer({"test.mock.num.brokers": 1, "log_level": 0})
     servers = ",".join(f"{b.host}:{b.port}" for b in producer.list_topics(timeout=DEADLINE_S).brokers.values())
     sender = Producer({"bootstrap.servers": servers, "log_level": 0})
     for number in range(RECORDS):
         sender.produce("examples", encode(example(number)), partition=0)
     assert sender.flush(DEADLINE_S) == 0
-    settings = SinkSettings(
+    return producer, servers
+
+
+def _settings(servers: str, *, is_shared: bool) -> SinkSettings:
+    return SinkSettings(
         servers, topics=("examples",), is_shared=is_shared, instance="one" if is_shared else None,
         max_rows=RECORDS, max_wait_s=DEADLINE_S, stop_within_s=0.5,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_a_stop_does_not_wait_for_an_insert_that_stands_still(is_shared: bool) -> None:
+    """The loop ends without its answer and says how many it left; what lands later lands by itself."""
+    _alive, servers = _broker()
+    signals = consume.Signals()
+    store = _StandsStill(signals)
+    try:
+        settings = _settings(servers, is_shared=is_shared)
+        assert consume.run(settings, store, MemoryDeadLetters(), b"key", signals) == 1
+        assert store.rows("examples") == []
+    finally:
+        store.goes_on.set()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_a_stop_while_clickhouse_is_away_is_a_clean_end(is_shared: bool, at_once: bool) -> None:
+    """Nothing is landed nor raised; what had been read is counted, and is read again after the next start."""
+    _alive, servers = _broker()
+    settings = _settings(servers, is_shared=is_shared)
     signals = consume.Signals()
     store = _Away(signals, at_once=at_once)
     too_late = threading.Timer(DEADLINE_S, signals.stop.set)
     too_late.start()
     with capture_logs() as events:
-        consume.run(settings, store, MemoryDeadLetters(), b"key", signals)
+        assert consume.run(settings, store, MemoryDeadLetters(), b"key", signals) == 0
     too_late.cancel()
     assert store.rows("examples") == []
     told = {event["event"]: event for event in events}

@@ -94,3 +94,13 @@ def test_a_look_that_did_not_hear_every_end_says_nothing() -> None:
     told: list[int] = []
     assert drain(look, _patience(), told.append)
     assert told == [0, 3, 0, 0]
+
+
+def test_account_says_where_an_insert_stayed_without_an_answer() -> None:
+    """What was not confirmed is neither called kept nor lost."""
+    account = Account("apache", None, (_lag(9, 3),), closed=None, open=0, is_unsure=True)
+    assert list(account_lines(account)) == [
+        "kept      unknown: ClickHouse did not answer",
+        "not read  examples 3 (still.sink); they wait in Kafka for the next start",
+        "unsure    the sink left an insert that ClickHouse had not answered: its rows may land yet, none twice",
+    ]

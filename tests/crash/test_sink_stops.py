@@ -1,0 +1,104 @@
+"""SIGTERM while ClickHouse stands still: the sink ends in time, and what it left without an answer lands once."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from schemas.codec import encode
+from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.settings import TableSettings
+from still.embedded.ports import LOOPBACK, choose_port
+from still.embedded.stack import EmbeddedStack, Ports, embedded_stack
+from still.ending import STOPPED_LATE
+from tests.crash.commands import Place
+from tests.crash.started import standing_still
+from tests.sinks.made import example
+from tests.streams.log import eventually, make_topics
+
+PREFIX = "late."
+PART = 400
+ENDS_WITHIN_S = 15.0
+"""Ten seconds, and what a loaded machine takes; an insert's answer would be waited for a minute."""
+
+
+@pytest.fixture(name="running")
+def _running(tmp_path: Path) -> Iterator[EmbeddedStack]:
+    """A stack of this test's own, with topics."""
+    with embedded_stack(tmp_path / "stack", Ports(broker=0, clickhouse=0)) as running:
+        make_topics(running.stack.bootstrap_servers, PREFIX)
+        yield running
+
+
+def _place(running: EmbeddedStack, folder: Path) -> Place:
+    place = Place(running.stack.bootstrap_servers, PREFIX, running.stack.clickhouse_url, "late", folder)
+    migrate(place.client(), TableSettings(database="late"))
+    return place
+
+
+def _produce(place: Place, numbers: range) -> None:
+    producer = Producer({"bootstrap.servers": place.bootstrap_servers, "enable.idempotence": True})
+    for number in numbers:
+        producer.produce(f"{PREFIX}examples", encode(example(number)), partition=0)
+    assert producer.flush(30) == 0
+
+
+def test_a_stop_in_mid_insert_ends_and_nothing_is_lost_or_doubled(running: EmbeddedStack, tmp_path: Path) -> None:
+    """The engine stands still amid inserts, the sink is told to stop: a status of its own; the next sink completes."""
+    print(f"seed={(seed := random.randrange(10**6))}")
+    place = _place(running, tmp_path)
+    with place.running("sink") as process:
+        _produce(place, range(PART))
+        eventually(lambda: place.count("examples") == PART, 60, "the first rows")
+        _produce(place, range(PART, 2 * PART))
+        time.sleep(random.Random(seed).random() * 0.6)
+        with standing_still(running, "clickhouse"):
+            _produce(place, range(2 * PART, 3 * PART))
+            time.sleep(1.5)
+            process.terminate()
+            assert process.wait(ENDS_WITHIN_S) == STOPPED_LATE
+    assert "stopped_late" in place.log("sink").read_text()
+    with place.running("sink") as process:
+        eventually(lambda: place.count("examples") >= 3 * PART, 60, "all rows")
+        process.terminate()
+        assert process.wait(ENDS_WITHIN_S) == 0
+    landed = [row["n"] for row in place.rows("SELECT src_offset AS n FROM {db}.examples ORDER BY n")]
+    assert landed == list(range(3 * PART))
+
+
+def test_a_stop_before_clickhouse_ever_answered_ends(running: EmbeddedStack, tmp_path: Path) -> None:
+    """The main thread itself waits for an answer: the process ends all the same, with the same status."""
+    place = _place(running, tmp_path)
+    port = choose_port(0)
+    more = {"STILL_HEALTH_HOST": LOOPBACK, "STILL_HEALTH_PORT": str(port)}
+    with standing_still(running, "clickhouse"), _started(place, more) as process:
+        eventually(lambda: _listens(port) or process.poll() is not None, 60, "a sink that begins")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(ENDS_WITHIN_S) == STOPPED_LATE
+
+
+@contextmanager
+def _started(place: Place, more: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A sink that need not become ready."""
+    environment = {**os.environ, **place.environment, **more}
+    with subprocess.Popen([sys.executable, "-m", "still", "sink"], env=environment) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((LOOPBACK, port)) == 0
