@@ -306,7 +306,8 @@ class Session:
         """
         self._give_up.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
-        running = [flight.done for flight in self._flights.values()]
+        # What was cancelled before it began would be waited for: nobody is left to say so.
+        running = [flight.done for flight in self._flights.values() if not flight.done.cancelled()]
         while not self._signals.stop.is_set() and wait(running, REVOKE_LOOK_S).not_done:
             self._signals.beat()
         unanswered = len(wait(running, LEAVE_S).not_done)
