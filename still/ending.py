@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import sys
 import threading
 import time
@@ -18,12 +20,23 @@ next start settles it, but what was asked stands still and wants a look. 0 says 
 
 
 def leave_within(seconds: float, stop: threading.Event) -> None:
-    """From the moment that `stop` is set this process has so long to end by itself, whatever its threads wait for."""
+    """SIGTERM and SIGINT set `stop` from here on, and then this process has so long to end by itself.
+
+    A thread of its own hears of them: Python runs a handler in the main thread only, and while that one waits for an
+    answer nothing wakes it where the system gave the signal to another thread. Call this in the main thread.
+    """
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+    signal.set_wakeup_fd(told.fileno())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
 
     def watch() -> None:
-        stop.wait()
-        time.sleep(seconds)
-        leave_late(f"it waits for an answer {seconds:g} s after it was told to stop")
+        with heard, told:
+            heard.recv(1)
+            stop.set()
+            time.sleep(seconds)
+            leave_late(f"it waits for an answer {seconds:g} s after it was told to stop")
 
     threading.Thread(target=watch, name="leave-within", daemon=True).start()
 

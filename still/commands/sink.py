@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from functools import partial
 from threading import Event
 from typing import Annotated
@@ -56,8 +55,6 @@ def sink(
     }
     health = Health("sink", pulse, checks)
     signals = consume.Signals(ready, beat=pulse.beat, metrics=PrometheusMetrics(health.registry))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: signals.stop.set())
     leave_within(_STOP_WITHIN_S, signals.stop)
     schema_ids.bind(settings, signals.stop)
     announce_when(ready, settings.folder, "sink")
