@@ -7,6 +7,7 @@ The manifest lists every file but itself; the digest is the sha256 of the manife
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +16,9 @@ import orjson
 from schemas.errors import DamagedArtifact
 
 MANIFEST = "manifest.json"
+KINDS = frozenset({".safetensors", ".json", ".md"})
+"""What an adapter folder may hold: weights, configuration, the model card. Nothing whose reading can run code."""
+
 _CHUNK = 1 << 20
 
 
@@ -28,8 +32,13 @@ class Sealed:
 
 
 def seal(folder: Path) -> Sealed:
-    """Write the folder's manifest and return its digest; the same files always make the same digest."""
+    """Write the folder's manifest and return its digest; the same files always make the same digest.
+
+    Raises:
+        DamagedArtifact: a file is of another kind than an adapter's.
+    """
     listed = {name: _describe(folder / name) for name in _files_of(folder)}
+    _check_kinds(listed, folder.name)
     (folder / MANIFEST).write_bytes(orjson.dumps({"files": listed}, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2))
     return _sealed(folder, listed)
 
@@ -38,7 +47,8 @@ def verify(folder: Path, sha256: str | None = None) -> Sealed:
     """The folder's seal, if every file is as its manifest says and, where given, the manifest has this digest.
 
     Raises:
-        DamagedArtifact: a file is missing, altered or unlisted, or the manifest is not the one announced.
+        DamagedArtifact: a file is missing, altered, unlisted or of another kind than an adapter's, or the manifest is
+            not the one announced.
     """
     if not (folder / MANIFEST).is_file():
         raise DamagedArtifact(f"{folder} has no {MANIFEST}; it is no complete adapter folder")
@@ -61,7 +71,7 @@ def read_manifest(data: bytes, name: str) -> dict[str, dict[str, object]]:
     """The files that a manifest lists, by relative path.
 
     Raises:
-        DamagedArtifact: no manifest of ours, or one that reaches outside its folder.
+        DamagedArtifact: no manifest of ours, one that reaches outside its folder, or one with files of other kinds.
     """
     try:
         listed = orjson.loads(data)["files"]
@@ -70,7 +80,13 @@ def read_manifest(data: bytes, name: str) -> dict[str, dict[str, object]]:
         raise DamagedArtifact(f"{name}: {MANIFEST} cannot be read: {error!r}") from error
     if outside or not isinstance(listed, dict):
         raise DamagedArtifact(f"{name}: {MANIFEST} lists {outside or listed!r:.80}; a folder holds its own files only")
+    _check_kinds(listed, name)
     return listed
+
+
+def _check_kinds(listed: Iterable[str], name: str) -> None:
+    if other := sorted(path for path in listed if PurePosixPath(path).suffix not in KINDS):
+        raise DamagedArtifact(f"{name} holds {', '.join(other)}; an adapter has {', '.join(sorted(KINDS))} files only")
 
 
 def _files_of(folder: Path) -> list[str]:

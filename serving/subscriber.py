@@ -1,11 +1,14 @@
 """Keeps a serving layer on the champions: replays model events from the beginning, then follows them.
 
 The adapter is fetched and its digest verified before anything is loaded; the new version is loaded before the old one
-is unloaded; a name is bound to one digest for ever. What cannot be verified is refused, and the old version stays.
+is unloaded; a name is bound for ever to the digest that verified under it. Until something verifies, the old version
+stays: a damaged copy is fetched again after growing waits, then refused until another event tells of the version.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +21,9 @@ from schemas.artifacts import verify
 from schemas.errors import DamagedArtifact
 from schemas.records import Artifact, ModelEvent, Task
 from serving.errors import RefusedAdapter
+
+WAITS_S = (1.0, 4.0, 16.0, 64.0, 256.0)
+"""Seconds between tries of a damaged copy; after the try that follows the last one it is refused."""
 
 log = structlog.get_logger()
 
@@ -64,20 +70,30 @@ class State:
     events: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """Why an event's adapter is not loaded, how often its copy was damaged, when to try again (inf = never)."""
+
+    event_id: str
+    reason: str
+    tries: int
+    again: float
+
+
 @dataclass(slots=True)
 class Subscriber:
-    """Follows the champions of some tasks (None = all) into a loader."""
+    """Follows the champions of some tasks (None = all) into a loader; `clock` gives seconds that only grow."""
 
     source: Source
     fetcher: Fetcher
     loader: Loader
     folder: Path
     tasks: frozenset[Task] | None = None
+    clock: Callable[[], float] = time.monotonic
     _states: AdapterStates = field(default_factory=AdapterStates)
     _loaded: dict[Track, str] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)
-    _refused: dict[str, str] = field(default_factory=dict)
-    _waiting: dict[str, str] = field(default_factory=dict)
+    _doubts: dict[str, _Doubt] = field(default_factory=dict)
     _events: int = 0
 
     def start(self) -> State:
@@ -96,14 +112,16 @@ class Subscriber:
 
     def state(self) -> State:
         """What is loaded, refused, and waiting for its folder."""
-        return State(dict(self._loaded), dict(self._refused), dict(self._waiting), self._events)
+        refused = {name: doubt.reason for name, doubt in self._doubts.items() if doubt.again == math.inf}
+        waiting = {name: doubt.reason for name, doubt in self._doubts.items() if name not in refused}
+        return State(dict(self._loaded), refused, waiting, self._events)
 
     def _take(self, events: Iterable[ModelEvent]) -> State:
         for event in events:
             self._events += self._states.apply(event)
-        champions = {track: event for track, event in self._states.champions().items() if self._wants(track)}
+        champions = {t: self._newest(event) for t, event in self._states.champions().items() if self._wants(t)}
         for track, event in champions.items():
-            if self._loaded.get(track) != event.adapter and event.adapter not in self._refused:
+            if self._loaded.get(track) != event.adapter and self._is_due(event):
                 self._switch(track, event)
         for track in self._loaded.keys() - champions.keys():
             self._unload(track)
@@ -112,23 +130,41 @@ class Subscriber:
     def _wants(self, track: Track) -> bool:
         return self.tasks is None or track[0] in self.tasks
 
+    def _newest(self, promoted: ModelEvent) -> ModelEvent:
+        """What was last said of this champion: it may name the folder that the promotion named wrongly."""
+        newest = self._states.newest[promoted.adapter]
+        return promoted if newest.artifact is None else newest
+
+    def _is_due(self, event: ModelEvent) -> bool:
+        doubt = self._doubts.get(event.adapter)
+        return doubt is None or doubt.event_id != event.event_id or self.clock() >= doubt.again
+
     def _switch(self, track: Track, event: ModelEvent) -> None:
         """Load the new version, then unload the old one; on any doubt the old one stays."""
         try:
             folder = self._verified(event)
-        except (RefusedAdapter, DamagedArtifact) as refused:
-            self._refused[event.adapter] = str(refused)
-            log.warning("adapter_refused", adapter=event.adapter, kept=self._loaded.get(track), reason=str(refused))
+        except (RefusedAdapter, DamagedArtifact, OSError) as error:
+            doubt = self._doubts[event.adapter] = self._doubt(event, error)
+            what = "adapter_refused" if doubt.again == math.inf else "adapter_not_fetched"
+            log.warning(what, adapter=event.adapter, kept=self._loaded.get(track), reason=doubt.reason)
             return
-        except OSError as error:
-            self._waiting[event.adapter] = str(error)
-            log.warning("adapter_not_fetched", adapter=event.adapter, kept=self._loaded.get(track), reason=str(error))
-            return
-        self._waiting.pop(event.adapter, None)
+        self._doubts.pop(event.adapter, None)
         self.loader.load(event.adapter, folder, event)
         self._unload(track)
         self._loaded[track] = event.adapter
         log.info("adapter_serves", task=track[0], label_set=track[1], adapter=event.adapter)
+
+    def _doubt(self, event: ModelEvent, error: Exception) -> _Doubt:
+        """What this failure means: a conflict is final, an absent store is asked each time, damage only so often."""
+        before = self._doubts.get(event.adapter)
+        tries = before.tries if before is not None and before.event_id == event.event_id else 0
+        if isinstance(error, OSError):
+            return _Doubt(event.event_id, str(error), tries, self.clock())
+        if isinstance(error, RefusedAdapter):
+            return _Doubt(event.event_id, str(error), tries, math.inf)
+        if tries == len(WAITS_S):
+            return _Doubt(event.event_id, f"{error} (tried {tries + 1} times)", tries + 1, math.inf)
+        return _Doubt(event.event_id, str(error), tries + 1, self.clock() + WAITS_S[tries])
 
     def _unload(self, track: Track) -> None:
         if old := self._loaded.pop(track, None):
@@ -137,11 +173,13 @@ class Subscriber:
     def _verified(self, event: ModelEvent) -> Path:
         if event.artifact is None:
             raise RefusedAdapter(f"{event.adapter} was promoted without an artifact; announce it with one")
-        known = self._digests.setdefault(event.adapter, event.artifact.sha256)
+        known = self._digests.get(event.adapter, event.artifact.sha256)
         if known != event.artifact.sha256:
             raise RefusedAdapter(
                 f"{event.adapter} had sha256 {known}, now {event.artifact.sha256}; names are never reused"
             )
         folder = self.fetcher.fetch(event.artifact, self.folder)
         verify(folder, event.artifact.sha256)
+        # Only now: a digest that nothing ever had must not stand in the way of the corrected event.
+        self._digests[event.adapter] = event.artifact.sha256
         return folder

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.records import Artifact, ModelEvent
 from serving.model_events import RecordedEvents
-from serving.subscriber import Subscriber
+from serving.subscriber import WAITS_S, Subscriber
 from sinks.registry import Registry, open_registry
 from tests.adapters import event, sealed_folder
 
@@ -47,6 +47,36 @@ class _Stream:
         return self._batches.pop(0) if self._batches else []
 
 
+class _Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class _Counted:
+    """A fetcher that counts its fetches by adapter."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self.fetches = 0
+
+    def fetch(self, artifact: Artifact, into: Path) -> Path:
+        self.fetches += 1
+        return self._registry.fetch(artifact, into)
+
+
+def _damage(registry: Registry, name: str) -> bytes:
+    """Cuts the weights in the store; gives back what they were."""
+    path = f"{registry.root}/adapters/intent/{name}/adapter_model.safetensors"
+    whole: bytes = registry.files.cat_file(path)
+    registry.files.pipe_file(path, whole[:3])
+    return whole
+
+
 @pytest.fixture(name="registry")
 def _registry(tmp_path: Path) -> Registry:
     return open_registry(f"file://{tmp_path}/store")
@@ -83,26 +113,59 @@ def test_new_is_loaded_before_old_is_unloaded(
     ]  # fmt: skip
 
 
-def test_a_wrong_digest_is_refused_and_the_old_one_stays(
+def test_a_wrong_digest_never_loads_and_the_old_one_stays(
     registry: Registry, published: dict[str, Artifact], tmp_path: Path
 ) -> None:
-    """A champion whose folder is not the announced one is named as refused and never loaded."""
+    """A champion whose folder is not the announced one is not loaded; the corrected event is tried at once."""
     bad = event(B, artifact=replace(published[B], sha256="0" * 64))
     calls = _Calls()
-    subscriber = Subscriber(_Stream([event(A, artifact=published[A])], [bad]), registry, calls, tmp_path / "cache")
+    mended = replace(event(B, at=3, artifact=published[B]), event_id="1" * 32)
+    stream = _Stream([event(A, artifact=published[A])], [bad], [mended])
+    subscriber = Subscriber(stream, registry, calls, tmp_path / "cache", clock=_Clock())
     subscriber.start()
-    state = subscriber.step(0.0)
+    assert "announced was 0000" in subscriber.step(0.0).waiting[B]
     assert calls.held == {A}
-    assert "announced was 0000" in state.refused[B]
+    assert subscriber.step(0.0).loaded == {("intent", "shop"): B}
 
 
-def test_changed_weights_are_refused(registry: Registry, published: dict[str, Artifact], tmp_path: Path) -> None:
-    """A changed byte of the weights in the store is found before loading."""
-    registry.files.pipe_file(f"{registry.root}/adapters/intent/{A}/adapter_model.safetensors", b"changed!")
-    state = Subscriber(
-        RecordedEvents([event(A, artifact=published[A])]), registry, _Calls(), tmp_path / "cache"
-    ).start()
-    assert (state.loaded, list(state.refused)) == ({}, [A])
+def test_a_damaged_copy_is_tried_again_and_loads_once_whole(
+    registry: Registry, published: dict[str, Artifact], tmp_path: Path
+) -> None:
+    """Damage is found before loading; the next try waits its time, and a mended folder loads."""
+    whole, clock = _damage(registry, A), _Clock()
+    counted = _Counted(registry)
+    stream = _Stream([event(A, artifact=published[A])])
+    subscriber = Subscriber(stream, counted, _Calls(), tmp_path / "cache", clock=clock)
+    state = subscriber.start()
+    assert (state.loaded, state.refused, list(state.waiting)) == ({}, {}, [A])
+    registry.files.pipe_file(f"{registry.root}/adapters/intent/{A}/adapter_model.safetensors", whole)
+    clock.now = WAITS_S[0] / 2
+    assert (subscriber.step(0.0).loaded, counted.fetches) == ({}, 1)
+    clock.now = WAITS_S[0]
+    state = subscriber.step(0.0)
+    assert (state.loaded, state.waiting, state.refused) == ({("intent", "shop"): A}, {}, {})
+
+
+def test_a_copy_that_stays_damaged_is_refused_in_the_end(
+    registry: Registry, published: dict[str, Artifact], tmp_path: Path
+) -> None:
+    """After growing waits the reason is told and nothing is fetched any more, until a newer event of the version."""
+    whole, clock, counted = _damage(registry, A), _Clock(), _Counted(registry)
+    again = replace(event(A, at=2, artifact=published[A]), event_id="0" * 32)
+    tries = len(WAITS_S) + 1
+    stream = _Stream([event(A, artifact=published[A])], *([] for _ in range(tries + 5)), [again])
+    subscriber = Subscriber(stream, counted, _Calls(), tmp_path / "cache", clock=clock)
+    state = subscriber.start()
+    for wait in (*WAITS_S, *[1e6] * 6):
+        assert (list(state.waiting), list(state.refused)) == (([A], []) if counted.fetches < tries else ([], [A]))
+        clock.now += wait
+        state = subscriber.step(0.0)
+    assert counted.fetches == tries
+    assert "adapter_model.safetensors" in state.refused[A]
+    assert f"tried {tries} times" in state.refused[A]
+    registry.files.pipe_file(f"{registry.root}/adapters/intent/{A}/adapter_model.safetensors", whole)
+    assert subscriber.step(0.0).loaded == {("intent", "shop"): A}
+    assert subscriber.state().refused == {}
 
 
 def test_a_name_with_another_content_is_refused(

@@ -141,7 +141,7 @@ def test_a_damaged_folder_is_refused(bases: Bases, tmp_path: Path, name: str) ->
     with pytest.raises(AdapterMismatch, match="lacks"):
         load_predictor(folder, bases)
     path.write_bytes(whole)
-    (folder / "extra").write_text("x")
+    (folder / "extra.json").write_text("x")
     with pytest.raises(AdapterMismatch, match="does not list"):
         load_predictor(folder, bases)
     seal(folder)
