@@ -32,8 +32,33 @@ ANSWER_S = 60.0
 """Without an answer for so long, the outcome counts as unknown."""
 
 VIOLATED_CONSTRAINT = 469
-# Missing tables, columns, rights: no block can land until somebody mends them.
-MISCONFIGURED = frozenset({16, 36, 47, 48, 60, 81, 82, 115, 164, 192, 193, 194, 195, 291, 497, 516})
+# A value of a row is at fault, and other rows may land. A code that stands in neither list stops the sink: a setting, a
+# dropped table or a fault of the server is no row's doing, and would make a dead letter of every good one.
+DATA = frozenset(
+    {
+        6,  # CANNOT_PARSE_TEXT
+        26,  # CANNOT_PARSE_QUOTED_STRING
+        27,  # CANNOT_PARSE_INPUT_ASSERTION_FAILED
+        38,  # CANNOT_PARSE_DATE
+        41,  # CANNOT_PARSE_DATETIME
+        53,  # TYPE_MISMATCH
+        69,  # ARGUMENT_OUT_OF_BOUND
+        70,  # CANNOT_CONVERT_TYPE
+        72,  # CANNOT_PARSE_NUMBER
+        117,  # INCORRECT_DATA
+        128,  # TOO_LARGE_ARRAY_SIZE
+        131,  # TOO_LARGE_STRING_SIZE
+        190,  # SIZES_OF_ARRAYS_DONT_MATCH
+        321,  # VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
+        349,  # CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
+        376,  # CANNOT_PARSE_UUID
+        407,  # DECIMAL_OVERFLOW
+        441,  # CANNOT_PARSE_DOMAIN_VALUE_FROM_STRING
+        467,  # CANNOT_PARSE_BOOL
+        691,  # UNKNOWN_ELEMENT_OF_ENUM
+    }
+)
+_MEND = "this is no row's fault: mend ClickHouse's tables, settings or rights, or run `still init`; then start again"
 # Time, room or peers are short, the server is stopping, or the failure has no number of its own (1000 to 1002, such as
 # the file system's): the same insert may land later.
 TEMPORARY = frozenset(
@@ -139,7 +164,7 @@ class Client:
             Temporary: the outcome may be unknown; send the same block with the same token.
             Rejected: nothing landed, and never will as it is.
             LeaseLost: the table's constraint says that the lease is superseded.
-            Misconfigured: the table, a column or a right is missing.
+            Misconfigured: anything else that no row is to blame for, such as a missing table, column or right.
         """
         settings = {"async_insert": 0, "max_insert_threads": 1, "optimize_on_insert": 0}
         deduplicate = {"insert_deduplicate": 1, "insert_deduplication_token": token} if token else {}
@@ -219,9 +244,9 @@ def _sorted(error: exceptions.Error, *, refused: type[SinkError], table: str | N
         return LeaseLost(words, table=table, code=code)
     if refused is QueryFailed:
         return QueryFailed(words, table=table, code=code)
-    if code in MISCONFIGURED:
-        return Misconfigured(words, table=table, code=code)
-    return refused(words, table=table, code=code)
+    if refused is Rejected and code in DATA:
+        return Rejected(words, table=table, code=code)
+    return Misconfigured(f"{words} ({_MEND})" if refused is Rejected else words, table=table, code=code)
 
 
 def _words(error: exceptions.Error) -> str:
