@@ -155,7 +155,7 @@ class Timed(DistillStage):
     """The stage of the worker with a watch on its first and last chunk; ends the process's worker when all is done."""
 
     def __init__(self, log: Log, wanted: int) -> None:
-        super().__init__(log, DistillSettings(), WorkerSettings("-", KEY).limits)
+        super().__init__(log, lambda _partition, _end: (), DistillSettings(), WorkerSettings("-", KEY).limits)
         self._left = wanted
         self._wanted = wanted
         self._watch: Watch | None = None

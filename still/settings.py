@@ -45,6 +45,7 @@ class Settings(Security):
     refused_ratio: float = Field(default=0.5, gt=0, le=1, description="Of refused records, above which a stage stops")
     refused_window: int = Field(default=1000, ge=1, description="Records over which that share is counted")
     refused_run: int = Field(default=1000, ge=1, description="Records refused in a row at which a stage stops")
+    accept_gap: str = Field(default="", description="Records that a worker takes behind a hole; its alarm names them")
     max_event_bytes: int = Field(default=MAX_EVENT_BYTES, ge=1, description="Largest event that assemble takes")
     max_conversation_bytes: int = Field(default=8_000_000, ge=1, description="What assemble holds of one conversation")
     inactivity_seconds: float = Field(default=300.0, gt=0, description="Silence after which a contact is closed")

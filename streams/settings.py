@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -60,12 +61,14 @@ class DistillSettings:
 
     `min_quality` maps a task to the admission threshold of its track, `default_min_quality` stands for the others.
     Of every 100 customers, `development_share` * 100 go to development and `benchmark_share` * 100 are held out.
+    `accepted_gaps` names records behind a hole, by their root, that are taken nevertheless.
     """
 
     min_quality: Mapping[Task, float] = field(default_factory=dict)
     default_min_quality: float = 0.7
     development_share: float = 0.1
     benchmark_share: float = 0.1
+    accepted_gaps: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         named = [(str(task), value) for task, value in self.min_quality.items()]
@@ -75,3 +78,6 @@ class DistillSettings:
         held_out = self.development_share + self.benchmark_share
         if min(self.development_share, self.benchmark_share) < 0 or held_out >= 1:
             raise ValueError(f"development and benchmark shares sum to {held_out}; leave something to train on")
+        for place in self.accepted_gaps:
+            if not re.fullmatch(r"[\w.-]+\[\d+\]@\d+", place):
+                raise ValueError(f"gap {place!r} names no record; the alarm does, as in conversation.events[0]@15")

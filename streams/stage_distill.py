@@ -1,27 +1,34 @@
 """Stage distill: conversations in, their score and training examples out.
 
 Both carry the conversation's root provenance, so that a repeated conversation makes records that the sink recognises;
-the ones this process has seen already are dropped here.
+those before them in the log are dropped here. One that is missing there stops the stage, at every start again.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
+
+import structlog
 
 from schemas import codec
 from schemas.ceiling import Limits
 from schemas.errors import InvalidRecord, Undecodable, UnknownSchema
 from schemas.letters import attempt_of, is_for_another
-from schemas.records import Conversation
+from schemas.records import Conversation, Provenance
 from streams.chunk import Chunk
 from streams.deliver import Outgoing
 from streams.distill import distill
-from streams.monotone import Monotone
+from streams.monotone import Monotone, place_of
 from streams.settings import DistillSettings
 from streams.stage import Log, Refusals, Refused
 from streams.values import Arrived, Reason, Rejected
+
+log = structlog.get_logger()
+
+Before = Callable[[int, int], Iterable[Arrived]]
+"""(partition, end) -> the conversations that the log holds below offset `end`, the newest first."""
 
 
 class DistillStage:
@@ -30,11 +37,12 @@ class DistillStage:
     name = "distill"
     topic = "conversations"
 
-    def __init__(self, log_: Log, settings: DistillSettings, limits: Limits) -> None:
+    def __init__(self, log_: Log, before: Before, settings: DistillSettings, limits: Limits) -> None:
         self._log = log_
+        self._before = before
         self._settings = settings
         self._refusals = Refusals(log_, self.topic, limits)
-        self._seen: dict[int, Monotone] = defaultdict(Monotone)
+        self._seen: dict[int, Monotone] = {}
         self._previous: dict[int, int] = {}
 
     def assign(self, partitions: Iterable[int]) -> None:
@@ -45,7 +53,12 @@ class DistillStage:
             self._log.check_cluster()
 
     def settle(self, chunk: Chunk) -> None:
-        """Distill every new conversation of the chunk and write what it yields."""
+        """Distill every new conversation of the chunk and write what it yields.
+
+        Raises:
+            GapFound: a conversation is missing before one of these; nothing of the chunk is written.
+        """
+        seen = self._seen_before(chunk)
         refused: list[Refused] = []
         out: list[Outgoing] = []
         repeated = 0
@@ -56,7 +69,9 @@ class DistillStage:
             conversation = read(arrived)
             if isinstance(conversation, Rejected):
                 refused.append((arrived, conversation))
-            elif self._seen[chunk.partition].is_new(conversation.provenance):
+                if not attempt_of(arrived.headers):
+                    seen.waive()
+            elif self._is_new(seen, conversation.provenance):
                 out += self._yield_of(conversation, chunk.partition)
             else:
                 repeated += 1
@@ -65,6 +80,23 @@ class DistillStage:
 
     def tick(self, now_us: int) -> None:
         """Nothing: time alone changes no conversation."""
+
+    def _seen_before(self, chunk: Chunk) -> Monotone:
+        if chunk.partition not in self._seen:
+            self._seen[chunk.partition] = Monotone(partial(self._earlier, chunk.partition, chunk.first))
+        return self._seen[chunk.partition]
+
+    def _earlier(self, partition: int, end: int) -> Iterator[Provenance | None]:
+        for arrived in self._before(partition, end):
+            if not attempt_of(arrived.headers):  # as above, a replay stands for no predecessor
+                conversation = read(arrived)
+                yield None if isinstance(conversation, Rejected) else conversation.provenance
+
+    def _is_new(self, seen: Monotone, provenance: Provenance) -> bool:
+        if self._settings.accepted_gaps and place_of(provenance) in self._settings.accepted_gaps:
+            log.warning("gap_accepted", record=place_of(provenance), follows=provenance.previous_offset)
+            seen.waive()
+        return seen.is_new(provenance)
 
     def _yield_of(self, conversation: Conversation, partition: int) -> list[Outgoing]:
         distilled = distill(conversation, self._settings, self._previous.get(partition))

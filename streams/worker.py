@@ -12,6 +12,7 @@ from streams import agents, assembly_store
 from streams.assembly_store import AssemblyStore
 from streams.deliver import Delivery
 from streams.errors import WrongPartitions
+from streams.look_back import LookBack
 from streams.metrics import Metrics, NoMetrics
 from streams.produce import ProduceSettings
 from streams.stage import Log, Stage
@@ -67,7 +68,8 @@ def check_topics(settings: WorkerSettings) -> None:
 
 def _stage(name: StageName, settings: WorkerSettings, log: Log) -> Stage:
     if name == "distill":
-        return DistillStage(log, settings.distill, settings.limits)
+        back = LookBack(settings.bootstrap_servers, settings.topic_prefix + DistillStage.topic, settings.kafka_options)
+        return DistillStage(log, back.before, settings.distill, settings.limits)
     store = AssemblyStore(
         settings.bootstrap_servers, settings.topic_prefix + assembly_store.TOPIC, settings.kafka_options
     )

@@ -84,7 +84,7 @@ def _settings(settings: Settings, stages: tuple[str, ...], instance: str, group:
             instance_id=instance,
             folder=settings.folder,
             assemble=_assemble(settings),
-            distill=DistillSettings(min_quality=_thresholds(settings.tracks)),
+            distill=_distill(settings),
             limits=settings.limits,
             kafka_options=kafka_options(settings),
         )
@@ -98,6 +98,11 @@ def _assemble(settings: Settings) -> AssembleSettings:
         max_event_bytes=settings.max_event_bytes,
         max_conversation_bytes=settings.max_conversation_bytes,
     )
+
+
+def _distill(settings: Settings) -> DistillSettings:
+    gaps = frozenset(word.strip() for word in settings.accept_gap.split(",") if word.strip())
+    return DistillSettings(min_quality=_thresholds(settings.tracks), accepted_gaps=gaps)
 
 
 def _thresholds(tracks: Path | None) -> dict[Task, float]:

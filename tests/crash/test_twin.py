@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from schemas import codec
+from schemas.records import Conversation, Score
 from sinks.decode import decoders
 from sinks.tables import POSITION, by_topic
 from sinks.values import Arrived, Partition, Row
@@ -253,6 +254,36 @@ def test_a_hole_stops_the_partition_by_name() -> None:
     del world.topics["conversations"][0][1]
     with pytest.raises(GapFound, match=r"conversation.events\[0\] offset \d+ follows offset \d+, but \d+ is the last"):
         worker.step("conversations", 0, 100)
+
+
+@law(12)
+@given(st.data())
+def test_a_hole_stops_the_partition_at_every_start(data: st.DataObject) -> None:
+    """However far the commits have come, up to the record behind the hole: no start goes past it."""
+    world = world_of(data.draw(st.integers(0, 50), "seed"), 12)
+    worker = Worker(world, PARTITIONS, CrashAt())
+    while worker.step(EVENTS, 0, 100):
+        pass
+    conversations = world.topics["conversations"][0]
+    hole = data.draw(st.integers(1, len(conversations) - 2), "hole")
+    missing = codec.decode(conversations.pop(hole).value or b"", Conversation).provenance.offset
+    for size in data.draw(st.permutations([1, 2, hole, 100, 100]), "chunks"):
+        with pytest.raises(GapFound, match=rf"follows offset {missing}, but \d+ is the last"):
+            distill_to_the_end(world, size)
+    assert world.committed["conversations", 0] <= hole
+    assert all(score.provenance.offset < missing for score in scores_of(world))
+
+
+def distill_to_the_end(world: World, size: int) -> None:
+    """One life of a worker that commits after each chunk of partition 0."""
+    worker = Worker(world, PARTITIONS, CrashAt())
+    while worker.step("conversations", 0, size):
+        worker.commit()
+
+
+def scores_of(world: World) -> list[Score]:
+    """The scores of partition 0."""
+    return [codec.decode(out.value or b"", Score) for out in world.topics["scores"][0] if out.value != b"garbage"]
 
 
 def _live(worker: Worker, data: st.DataObject, steps: int, *, commits: bool) -> None:

@@ -76,6 +76,10 @@ class World:
         records = self.topics[topic][partition][start:]
         return [Arrived(at, at * 1_000_000, out.key, out.value) for at, out in enumerate(records, start)]
 
+    def before(self, partition: int, end: int) -> list[Arrived]:
+        """The conversations below an offset, the newest first, as `LookBack` reads them."""
+        return self.read("conversations", partition)[:end][::-1]
+
     def compact(self, topic: str) -> None:
         """Of each key only what was written last, at offsets of its own: nobody reads this topic by offset."""
         for partition, records in self.topics[topic].items():
@@ -98,7 +102,8 @@ class Worker:
         self._reached = reached
         log = Log(CLUSTER, "", self, NoMetrics(), lambda: CLUSTER)
         assemble = AssembleStage(log, self._load, RULES.assemble, RULES.redact, Limits())
-        self._stages: dict[str, Stage] = {s.topic: s for s in (assemble, DistillStage(log, RULES.distill, Limits()))}
+        distill = DistillStage(log, world.before, RULES.distill, Limits())
+        self._stages: dict[str, Stage] = {s.topic: s for s in (assemble, distill)}
         for stage in self._stages.values():
             stage.assign(partitions)
         self._next = {(topic, p): world.committed.get((topic, p), 0) for topic in self._stages for p in partitions}

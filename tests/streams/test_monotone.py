@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,3 +54,90 @@ def test_another_cluster_begins_anew() -> None:
     monotone = Monotone()
     assert monotone.is_new(Provenance("old", "t", 0, 900))
     assert monotone.is_new(Provenance("new", "t", 0, 0))
+
+
+def restarted(*log: Provenance | None) -> Monotone:
+    """A process that begins behind these records, the oldest first; None = one that nobody can read."""
+    return Monotone(lambda: reversed(log))
+
+
+def test_a_gap_is_a_gap_at_every_start() -> None:
+    """The record behind a hole is refused although it is the first that the process sees."""
+    first, _, third = session([5, 9, 12])
+    for _ in range(2):
+        with pytest.raises(GapFound, match=r"follows offset 9, but 5 is the last.*STILL_ACCEPT_GAP='conversation.eve"):
+            restarted(first).is_new(third)
+
+
+@given(st.lists(st.integers(0, 1000), min_size=2, unique=True), st.data())
+def test_a_start_anywhere_in_a_whole_log_finds_no_gap(offsets: list[int], data: st.DataObject) -> None:
+    """Two sessions of which one repeats the other's end, interleaved as they like: whatever is new still comes."""
+    offsets = sorted(offsets)
+    successor = data.draw(st.integers(0, len(offsets) - 1))
+    mine, again = session(offsets)[successor:], session(offsets[successor:])
+    written: list[Provenance | None] = [*session(offsets)[:successor]]
+    while mine or again:
+        written.append((mine if not again or (mine and data.draw(st.booleans())) else again).pop(0))
+    for at in range(data.draw(st.integers(0, 3)), len(written)):
+        if data.draw(st.integers(0, 5)) == 0:
+            written[at] = None  # what a person sees as poison may be anybody's predecessor
+    start = data.draw(st.integers(0, len(written)))
+    monotone = restarted(*written[:start])
+    known = max((p.offset for p in written[:start] if p is not None), default=-1)
+    for p in written[start:]:
+        if p is None:
+            monotone.waive()
+        elif monotone.is_new(p):
+            known = max(known, p.offset)
+    assert known == max((p.offset for p in written if p is not None), default=-1)
+
+
+def test_what_the_log_had_before_is_looked_at_only_as_far_as_needed() -> None:
+    """A predecessor that stands right before the start costs one record; where none is named, none is read."""
+    looked: list[Provenance] = []
+    first, second, third = session([5, 9, 12])
+
+    def earlier() -> Iterator[Provenance]:
+        for one in (second, first):
+            looked.append(one)
+            yield one
+
+    assert Monotone(earlier).is_new(first)
+    assert looked == []
+    assert Monotone(earlier).is_new(third)
+    assert looked == [second]
+
+
+def test_what_the_log_had_before_is_no_news() -> None:
+    """A repeat right behind a restart is recognised, too."""
+    first, second, third = session([5, 9, 12])
+    monotone = restarted(first, second, third)
+    assert [monotone.is_new(p) for p in (second, third)] == [False, False]
+
+
+def test_a_late_zombie_makes_no_gap() -> None:
+    """Its records, read last before the restart, lie far below what its successor wrote before."""
+    successor, zombie = session([5, 9, 12, 20, 30]), session([5, 9])
+    monotone = restarted(*successor[:4], *zombie)
+    assert monotone.is_new(successor[4])
+
+
+def test_a_record_that_nobody_can_read_may_be_the_missing_one() -> None:
+    """Before the start or after it, it stands for one predecessor, not for two."""
+    first, _, third, _, fifth = session([5, 9, 12, 15, 20])
+    before = restarted(first, None)
+    assert before.is_new(third)
+    after = restarted(first)
+    after.waive()
+    assert after.is_new(third)
+    for monotone in (before, after):
+        with pytest.raises(GapFound, match="follows offset 15, but 12 is the last"):
+            monotone.is_new(fifth)
+
+
+def test_nothing_to_judge_by_is_no_gap() -> None:
+    """Expired records, those of another cluster and replays say nothing of a predecessor."""
+    _, second = session([5, 9])
+    assert restarted().is_new(second)
+    assert restarted(Provenance("old", "t", 0, 3)).is_new(second)
+    assert restarted(Provenance("c", "t", 0, 3, attempt=1)).is_new(second)

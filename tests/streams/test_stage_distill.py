@@ -36,9 +36,22 @@ def chunk(*values: bytes | None) -> Chunk:
     return Chunk("conversations", 2, tuple(Arrived(n, n, b"k", value) for n, value in enumerate(values)), 1)
 
 
-def stage_on(log: RecordedLog) -> DistillStage:
-    """A fresh stage."""
-    return DistillStage(log.log(), DistillSettings(), Limits())
+def stage_on(
+    log: RecordedLog, before: tuple[Arrived, ...] = (), accepted: str | None = None, limits: Limits | None = None
+) -> DistillStage:
+    """A fresh stage on a topic that holds these conversations, the oldest first."""
+    settings = DistillSettings(accepted_gaps=frozenset() if accepted is None else frozenset({accepted}))
+
+    def back(partition: int, end: int) -> list[Arrived]:
+        assert partition == 2
+        return [arrived for arrived in reversed(before) if arrived.offset < end]
+
+    return DistillStage(log.log(), back, settings, limits or Limits())
+
+
+def behind_a_hole() -> tuple[Arrived, ...]:
+    """Conversations at offsets 0 and 1 of which the second one's predecessor is missing."""
+    return chunk(codec.encode(conversation(5)), codec.encode(conversation(12, 9))).arrived
 
 
 def test_score_and_examples_carry_the_root_and_keep_the_partition() -> None:
@@ -67,6 +80,54 @@ def test_a_hole_stops_the_stage() -> None:
     with pytest.raises(GapFound):
         stage_on(log).settle(chunk(codec.encode(conversation(5)), codec.encode(conversation(12, 9))))
     assert log.records == []
+
+
+def test_a_hole_stops_every_restart() -> None:
+    """The supervisor starts the worker again at the record behind the hole: it alarms again, and writes nothing."""
+    log, arrived = RecordedLog(), behind_a_hole()
+    for _ in range(3):
+        with pytest.raises(GapFound, match=r"conversation.events\[2\] offset 12 follows offset 9, but 5 is the last"):
+            stage_on(log, arrived).settle(Chunk("conversations", 2, arrived[1:], 1))
+    assert log.records == []
+
+
+def test_a_person_takes_the_record_behind_a_hole() -> None:
+    """Named as the alarm does it is distilled; another one that is named changes nothing; the next start needs none."""
+    log, arrived = RecordedLog(), behind_a_hole()
+    with pytest.raises(GapFound, match=r"STILL_ACCEPT_GAP='conversation.events\[2\]@12'"):
+        stage_on(log, arrived, "conversation.events[2]@11").settle(Chunk("conversations", 2, arrived[1:], 1))
+    stage_on(log, arrived, "conversation.events[2]@12").settle(Chunk("conversations", 2, arrived[1:], 1))
+    later = Arrived(2, 2, b"k", codec.encode(conversation(20, 12)))
+    stage_on(log, (*arrived, later)).settle(Chunk("conversations", 2, (later,), 1))
+    assert [s.conversation_id for s in log.of("scores", Score)] == ["c12", "c20"]
+
+
+def test_poison_among_conversations_is_no_hole() -> None:
+    """The conversation that cannot be read is a letter, and its successor is distilled; so also behind a restart."""
+    log = RecordedLog()
+    whole = chunk(codec.encode(conversation(5)), b"junk", codec.encode(conversation(12, 9)))
+    stage_on(log).settle(whole)
+    assert len(log.of("dead.letters", DeadLetter)) == 1
+    stage_on(log, whole.arrived).settle(Chunk("conversations", 2, whole.arrived[2:], 1))
+    assert [s.conversation_id for s in log.of("scores", Score)] == ["c5", "c12", "c12"]
+
+
+def test_a_replay_before_the_start_stands_for_no_predecessor() -> None:
+    """Whether it can be read or not, and whichever stage it is for: the hole is still one."""
+    arrived = behind_a_hole()
+    last = arrived[1]._replace(offset=9)
+    unread = replayed(7, 3)._replace(value=b"?")
+    with pytest.raises(GapFound):
+        stage_on(RecordedLog(), (arrived[0], replayed(9, 1), replayed(9, 2, "sink"), unread)).settle(
+            Chunk("conversations", 2, (last,), 1)
+        )
+
+
+@pytest.mark.parametrize("place", ["", "conversations", "conversation.events[0]", "conversation.events@3"])
+def test_a_gap_is_named_or_refused(place: str) -> None:
+    """A gap that no alarm can have named is refused at birth, with an example."""
+    with pytest.raises(ValueError, match="names no record"):
+        DistillSettings(accepted_gaps=frozenset({place}))
 
 
 def test_poison_becomes_a_letter() -> None:
@@ -109,7 +170,7 @@ def test_a_replay_for_another_stage_yields_nothing() -> None:
 def test_replays_that_fail_again_never_stop_the_stage() -> None:
     """A repair that did not help makes letters of the next attempt; only what is new counts for the ceiling."""
     log = RecordedLog()
-    stage = DistillStage(log.log(), DistillSettings(), Limits(run=3))
+    stage = stage_on(log, limits=Limits(run=3))
     stage.settle(Chunk("conversations", 2, tuple(replayed(7, n)._replace(value=b"?") for n in range(10)), 1))
     assert {letter.attempt for letter in log.of("dead.letters", DeadLetter)} == {1}
     with pytest.raises(TooManyRejected):
