@@ -43,7 +43,9 @@ class Monotone:
             if here <= self._mark:
                 return False
             self._check(provenance, self._mark[1])
-        self._mark, self._waived = here, False
+        self._mark = here
+        if provenance.previous_offset is not None:  # a session's first record tells nothing of what came before it
+            self._waived = False
         return True
 
     def waive(self) -> None:
@@ -59,17 +61,19 @@ class Monotone:
             return
         unread = False
         for one in self._earlier():
+            if one is None and self._mark is None:
+                self.waive()
+                return
             if one is None:
                 unread = True
-                self._waived = self._mark is None
             elif one.attempt == 0 and one.cluster_id == provenance.cluster_id:
-                self._waived = self._raise((one.cluster_id, one.offset, one.index)) and unread
+                self._waived |= self._raise((one.cluster_id, one.offset, one.index)) and unread
             if self._covers(provenance):
                 return
 
     def _covers(self, provenance: Provenance) -> bool:
         before = provenance.previous_offset
-        if before is None or self._waived:
+        if before is None:
             return True
         return self._mark is not None and self._mark[0] == provenance.cluster_id and self._mark[1] >= before
 

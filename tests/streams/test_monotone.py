@@ -69,6 +69,17 @@ def test_a_gap_is_a_gap_at_every_start() -> None:
             restarted(first).is_new(third)
 
 
+def news(written: list[Provenance | None], start: int) -> list[int]:
+    """The root offsets that a process which begins at `start` takes as new."""
+    monotone, found = restarted(*written[:start]), []
+    for one in written[start:]:
+        if one is None:
+            monotone.waive()
+        elif monotone.is_new(one):
+            found.append(one.offset)
+    return found
+
+
 @given(st.lists(st.integers(0, 1000), min_size=2, unique=True), st.data())
 def test_a_start_anywhere_in_a_whole_log_finds_no_gap(offsets: list[int], data: st.DataObject) -> None:
     """Two sessions of which one repeats the other's end, interleaved as they like: whatever is new still comes."""
@@ -78,18 +89,19 @@ def test_a_start_anywhere_in_a_whole_log_finds_no_gap(offsets: list[int], data: 
     written: list[Provenance | None] = [*session(offsets)[:successor]]
     while mine or again:
         written.append((mine if not again or (mine and data.draw(st.booleans())) else again).pop(0))
-    for at in range(data.draw(st.integers(0, 3)), len(written)):
-        if data.draw(st.integers(0, 5)) == 0:
-            written[at] = None  # what a person sees as poison may be anybody's predecessor
     start = data.draw(st.integers(0, len(written)))
-    monotone = restarted(*written[:start])
-    known = max((p.offset for p in written[:start] if p is not None), default=-1)
-    for p in written[start:]:
-        if p is None:
-            monotone.waive()
-        elif monotone.is_new(p):
-            known = max(known, p.offset)
-    assert known == max((p.offset for p in written if p is not None), default=-1)
+    had = {p.offset for p in written[:start] if p is not None}
+    assert set(news(written, start)) | had == set(offsets)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1000), st.booleans()), unique_by=lambda one: one[0]), st.integers(0, 20))
+def test_poison_anywhere_is_no_gap(offsets: list[tuple[int, bool]], start: int) -> None:
+    """Whichever records nobody can read, and wherever a process begins: it takes all others."""
+    placed = sorted(offsets)
+    written = [
+        one if readable else None for one, (_, readable) in zip(session([at for at, _ in placed]), placed, strict=True)
+    ]
+    assert news(written, start) == [one.offset for one in written[start:] if one is not None]
 
 
 def test_what_the_log_had_before_is_looked_at_only_as_far_as_needed() -> None:
