@@ -27,6 +27,10 @@ _DATE = re.compile(
     r"(?:\s+(?:of\s+|de\s+)?(?P<month>[^\W\d_]{3,10})\b(?:,?\s+(?:de\s+)?(?P<year>\d{4})\b)?)?"
     r")"
 )
+_NUMERIC = re.compile(
+    r"(?<![\w/.-])(?:(?P<year_first>\d{4})(?P<mark_first>[/.-])(?P<month>\d{1,2})(?P=mark_first)(?P<day>\d{1,2})"
+    r"|(?P<first>\d{1,2})(?P<mark>[/.-])(?P<second>\d{1,2})(?P=mark)(?P<year>\d{4}|\d{2}))(?![\w/]|[.-]\d)"
+)
 _MONTH_BEFORE = re.compile(r"([^\W\d_]{3,10})\.?\s+$")
 _YEAR_AFTER = re.compile(r"(?:st|nd|rd|th|\.)?(?:,?\s+(\d{4})\b)?")
 _REACH = 14
@@ -48,6 +52,24 @@ def dates_in(text: str) -> tuple[Date, ...]:
     """Every unambiguous date of a text, in order; remembered, because steps ask for one text many times."""
     found = (_date(match, text) for match in _DATE.finditer(text))
     return tuple(date for date in found if date is not None and 1 <= date.month <= 12 and 1 <= date.day <= 31)
+
+
+@lru_cache(maxsize=256)
+def numeric_dates_in(text: str) -> tuple[Date, ...]:
+    """Every date of three numbers, ambiguous or not, whatever marks stand between them.
+
+    For those who must know that it is a date more than which: an ambiguous one is read month first.
+    """
+    found = (_numeric(match) for match in _NUMERIC.finditer(text))
+    return tuple(date for date in found if 1 <= date.month <= 12 and 1 <= date.day <= 31)
+
+
+def _numeric(match: re.Match[str]) -> Date:
+    if match["year_first"]:
+        return Date(int(match["year_first"]), int(match["month"]), int(match["day"]), *match.span())
+    first, second, year = int(match["first"]), int(match["second"]), int(match["year"])
+    month, day = (second, first) if first > 12 else (first, second)
+    return Date(year if len(match["year"]) == 4 else 2000 + year, month, day, *match.span())
 
 
 def _date(match: re.Match[str], text: str) -> Date | None:

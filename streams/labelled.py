@@ -182,11 +182,11 @@ def example_of(labelled: Labelled, source: str, line: int, settings: LabelledSet
     return Example(
         example_id=stable_id(conversation_id, labelled.id, turn, labelled.task, label_set),
         task=labelled.task,
-        conversation_id=conversation_id,
+        conversation_id=redacted.conversation_id,
         revision=1,
         turn=turn,
         provenance=Provenance(
-            "file", f"labels:{source}", partition_of(conversation_id.encode(), settings.partitions), line
+            "file", f"labels:{source}", partition_of(redacted.conversation_id.encode(), settings.partitions), line
         ),
         input=context,
         target=target,
@@ -203,9 +203,9 @@ def example_of(labelled: Labelled, source: str, line: int, settings: LabelledSet
         decomposer=version(DECOMPOSER),
         text_hash=input_hash(labelled.task, context),
         weight=labelled.weight,
-        tenant=labelled.tenant,
+        tenant=redacted.tenant,
         customer_hash=redacted.customer_hash,
-        tools=labelled.tools,
+        tools=redacted.tools,
     )
 
 
@@ -221,6 +221,7 @@ def _redacted(labelled: Labelled, conversation_id: str, settings: RedactSettings
         events=1,
         tenant=labelled.tenant,
         customer_id=labelled.customer_id,
+        tools=labelled.tools,
         labels=[label],
     )
     return redact(draft, settings)

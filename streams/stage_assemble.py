@@ -96,7 +96,7 @@ class AssembleStage:
     def _conversation(self, draft: Draft, partition: int) -> Outgoing:
         conversation = redact(draft, self._redaction)
         topic = self._log.prefix + "conversations"
-        return Outgoing(topic, partition, draft.conversation_id.encode(), codec.encode(conversation))
+        return Outgoing(topic, partition, conversation.conversation_id.encode(), codec.encode(conversation))
 
     def _measure(self, chunk: Chunk, steps: list[Step], assembler: Assembler) -> None:
         self._log.metrics.add("records_repeated", sum(step.duplicate for step in steps), topic=self.topic)

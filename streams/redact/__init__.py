@@ -3,28 +3,36 @@
 City, state and country stay: the business is about them, and alone they identify nobody. So do order numbers,
 reservation codes, payment and product ids, unless one is the customer's own id. What this cannot find are names in free
 text that no greeting, introduction or tool gives away; `bench/steps.py` measures the recall.
+
+Every string that a publisher may fill is rewritten; what stays verbatim is a closed list: `_VERBATIM`, the kinds that
+the edge checks (task of a label, kind of a feedback, how a contact was closed) and our own provenance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import hmac
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from schemas.ids import customer_hash
-from schemas.records import Conversation, Feedback, Message, Outcome
+from schemas.records import Conversation, Feedback, Message, Outcome, Tools
 from streams.messages import is_text_part, text_of
 from streams.redact.known import Known, values_in
-from streams.redact.patterns import Kind, introduced
-from streams.redact.rewrite import Edit, Rewriter, apply, moved, parse
+from streams.redact.patterns import Kind, find, introduced
+from streams.redact.rewrite import Edit, Rewriter, apply, moved, parse, words_of
 from streams.redact.surrogates import Surrogates
 from streams.settings import RedactSettings
 from streams.values import Draft
 
-REDACTOR = "patterns-1"
+REDACTOR = "patterns-2"
 
-_STRUCTURE = frozenset({"role", "id", "type", "tool_call_id", "tool_calls", "content", "function_call"})
-"""Keys of a message that hold no words of anybody, or are rewritten on their own."""
+_VERBATIM = frozenset({"role"})
+"""Keys of a message whose value stays as it is: the edge takes no role but those it knows."""
 
 
 def redact(draft: Draft, settings: RedactSettings) -> Conversation:
@@ -35,21 +43,21 @@ def redact(draft: Draft, settings: RedactSettings) -> Conversation:
     messages = [_message(message, rewriter, plain=i in edits) for i, message in enumerate(draft.messages)]
     labels = [_label(label, edits, rewriter) for label in draft.labels]
     return Conversation(
-        conversation_id=draft.conversation_id,
+        conversation_id=_contact(draft.conversation_id, settings.key),
         revision=draft.revision,
         provenance=draft.provenance,
         messages=messages,
         closed_by=draft.closed_by,
         events=draft.events,
         redactor=REDACTOR,
-        tenant=draft.tenant,
+        tenant=_text(draft.tenant, rewriter),
         customer_hash=customer_hash(draft.customer_id, settings.key) if draft.customer_id else None,
-        agent=draft.agent,
-        variant=draft.variant,
+        agent=_text(draft.agent, rewriter),
+        variant=_text(draft.variant, rewriter),
         started_at=draft.started_at,
         ended_at=draft.ended_at,
-        tools=draft.tools,
-        usage=draft.usage,
+        tools=_tools(draft.tools, rewriter, settings.key),
+        usage=tuple(replace(one, model=_text(one.model, rewriter)) if one.model else one for one in draft.usage),
         feedback=tuple(_feedback(feedback, rewriter) for feedback in draft.feedback),
         outcome=_outcome(draft.outcome, rewriter),
         labels=labels,
@@ -75,9 +83,17 @@ def _certain(draft: Draft) -> Iterator[tuple[str, Kind]]:
         text = text_of(message)
         yield from values_in(parse(text)) if message["role"] != "user" else ()
         yield from _named(text)
-        for call in message.get("tool_calls") or ():
-            arguments = call["function"].get("arguments")
+        for function in _functions(message):
+            arguments = function.get("arguments")
             yield from values_in(parse(arguments) if isinstance(arguments, str) else arguments)
+
+
+def _functions(message: Message) -> Iterator[dict[str, Any]]:
+    """What a message calls, in the form of today and in that of old."""
+    for call in message.get("tool_calls") or ():
+        yield call["function"]
+    if isinstance(old := message.get("function_call"), dict):
+        yield old
 
 
 def _named(text: str) -> Iterator[tuple[str, Kind]]:
@@ -92,43 +108,78 @@ def _labelled(draft: Draft) -> set[int]:
 
 def _message(message: Message, rewriter: Rewriter, *, plain: bool) -> Message:
     rewrite = rewriter.text if plain or message["role"] == "user" else rewriter.embedded
-    content = message.get("content")
-    made = {key: value if key in _STRUCTURE else rewriter.value(value) for key, value in message.items()}
-    if isinstance(content, str):
-        made["content"] = rewrite(content)
-    elif isinstance(content, list):
-        made["content"] = [{**part, "text": rewrite(part["text"])} if is_text_part(part) else part for part in content]
-    if message.get("tool_calls"):
-        made["tool_calls"] = [_call(call, rewriter) for call in message["tool_calls"]]
-    return made
+
+    def made(key: str, value: Any) -> Any:
+        if key in _VERBATIM:
+            return value
+        if key != "content":
+            return rewriter.value(value)
+        if isinstance(value, list):
+            return [_part(part, rewrite, rewriter) for part in value]
+        return rewrite(value) if isinstance(value, str) else value
+
+    return {rewriter.key(key): made(key, value) for key, value in message.items()}
 
 
-def _call(call: dict[str, Any], rewriter: Rewriter) -> dict[str, Any]:
-    function = call["function"]
-    arguments = function.get("arguments")
-    made = rewriter.embedded(arguments) if isinstance(arguments, str) else rewriter.value(arguments)
-    return {**call, "function": {**function, "arguments": made}}
+def _part(part: Any, rewrite: Callable[[str], str], rewriter: Rewriter) -> Any:
+    """A part of a message's content; the words of a text part are rewritten as the message's are."""
+    if not is_text_part(part):
+        return rewriter.value(part)
+    return {rewriter.key(k): rewrite(value) if k == "text" else rewriter.value(value) for k, value in part.items()}
+
+
+def _contact(conversation_id: str, key: bytes) -> str:
+    """The id of a contact; a keyed hash where it is somebody's number or address.
+
+    It goes by the id alone: what else a later revision says must not part it from the earlier ones.
+    """
+    if not find(conversation_id):
+        return conversation_id
+    return "k-" + hmac.new(key, conversation_id.encode(), hashlib.sha256).hexdigest()[:24]
+
+
+def _text(text: str | None, rewriter: Rewriter) -> str | None:
+    return None if text is None else rewriter.text(text)
+
+
+def _tools(tools: Tools | None, rewriter: Rewriter, key: bytes) -> Tools | None:
+    """Tool definitions; the conversations of one agent all offer the same, so they are read through once."""
+    if not tools:
+        return tools
+    made, words = _offered(orjson.dumps(tools), key)
+    return rewriter.value(made) if rewriter.knows(words) else made
+
+
+@lru_cache(maxsize=64)
+def _offered(tools: bytes, key: bytes) -> tuple[Tools, str]:
+    """Definitions without what form alone tells, and all words of them, for a look at what a conversation names."""
+    value = orjson.loads(tools)
+    made = Rewriter(Surrogates(key), Known(())).value(value)
+    return made, "\n".join(words_of(made))
 
 
 def _label(label: dict[str, Any], edits: dict[int, list[Edit]], rewriter: Rewriter) -> dict[str, Any]:
-    """A label whose target follows what was rewritten; intents and categories are no words of anybody."""
-    if label["task"] == "entities" and isinstance(label["target"], list):
-        return {**label, "target": [_span(span, edits.get(label.get("message", -1), [])) for span in label["target"]]}
-    if label["task"] in ("response", "tools"):
-        return {**label, "target": rewriter.value(label["target"])}
-    return label
+    """A label whose target follows what was rewritten, notes of whoever gave it included."""
+    target, task = label["target"], label["task"]
+    made: dict[str, Any] = rewriter.value({key: value for key, value in label.items() if key not in ("task", "target")})
+    if task == "entities" and isinstance(target, list):
+        places = edits.get(label.get("message", -1), [])
+        return {**made, "task": task, "target": [_span(span, places, rewriter) for span in target]}
+    return {**made, "task": task, "target": rewriter.value(target)}
 
 
-def _span(span: Any, edits: list[Edit]) -> Any:
+def _span(span: Any, edits: list[Edit], rewriter: Rewriter) -> Any:
+    made = rewriter.value(span)
     if not (isinstance(span, dict) and isinstance(span.get("start"), int) and isinstance(span.get("end"), int)):
-        return span
+        return made
     start, end = moved(edits, span["start"], span["end"])
-    return {**span, "start": start, "end": end}
+    return {**made, "start": start, "end": end}
 
 
 def _feedback(feedback: Feedback, rewriter: Rewriter) -> Feedback:
     value = feedback.value
-    return replace(feedback, value=rewriter.text(value)) if isinstance(value, str) else feedback
+    said = rewriter.text(value) if isinstance(value, str) else value
+    return replace(feedback, name=rewriter.text(feedback.name), value=said)
 
 
 def _outcome(outcome: Outcome | None, rewriter: Rewriter) -> Outcome | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 from typing import Any
 
-from streams.dates import dates_in
+from streams.dates import Date, dates_in, numeric_dates_in
 from streams.messages import folded
 from streams.redact.patterns import NOT_NAMES, Found, Kind
 
@@ -94,7 +94,7 @@ class Known:
                 kinds.setdefault(_key(spelling), kind)
                 spellings[pattern] = None
         self._kinds = kinds
-        self._births = {date[:3] for text, kind in kinds.items() if kind == "birth_date" for date in dates_in(text)}
+        self._births = {date[:3] for text, kind in kinds.items() if kind == "birth_date" for date in _dates(text)}
         self._spellings = sorted(spellings, key=len, reverse=True)
         self._are_plain = all(map(str.isascii, kinds))
 
@@ -112,11 +112,19 @@ class Known:
             return []
         found = self._named(text) if self._may_stand_in(text) else []
         if self._births:
-            found += [Found(d.start, d.end, "birth_date") for d in dates_in(text) if d[:3] in self._births]
+            found += [Found(d.start, d.end, "birth_date") for d in _dates(text) if self._is_birth(d)]
         return found
+
+    def _is_birth(self, date: Date) -> bool:
+        """Whether a date is one of birth, whichever way round it is read."""
+        return date[:3] in self._births or (date.year, date.day, date.month) in self._births
 
     def _named(self, text: str) -> list[Found]:
         return [Found(*match.span(), self._kinds[_key(match[0])]) for match in self._pattern.finditer(text)]
+
+
+def _dates(text: str) -> tuple[Date, ...]:
+    return (*dates_in(text), *numeric_dates_in(text))
 
 
 def _key(spelling: str) -> str:

@@ -12,8 +12,9 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Literal, NamedTuple
 
-from streams.dates import dates_in
+from streams.dates import dates_in, numeric_dates_in
 from streams.redact.checks import passes_iban, passes_luhn
+from streams.redact.phones import phones_in
 
 Kind = Literal[
     "email", "phone", "card", "iban", "ssn", "ip", "url", "address", "zip", "birth_date", "person", "customer_id"
@@ -41,25 +42,11 @@ CARD = re.compile(
     r"(?<![\w.-])(?:[2-6]\d{12,18}|[2-6]\d{3}([ -])\d{4}\1\d{4}\1\d{1,7}|3\d{3}([ -])\d{6}\2\d{4,5})(?!\w|-\d)"
 )
 IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{1,4}){3,8}(?!\w)", re.IGNORECASE)
+_TECHNICAL_ID = re.compile(r"(?<!\w)(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,})(?!\w)", re.IGNORECASE)
+"""A UUID, or its like without dashes (no IBAN of hex digits alone is that long): some pass for an IBAN by accident."""
+
 SSN = re.compile(r"(?<![\w-])\d{3}[- ]\d{2}[- ]\d{4}(?![\w-])")
 _SSN_WORD = re.compile(r"(?:\bssn\b|social security(?: number)?)\D{0,20}(\d{9})(?!\d)", re.IGNORECASE)
-PHONE = re.compile(
-    r"(?<![\w#.-])(?:"
-    r"\+\d{1,3}[ .()/-]*\d(?:[ .()/-]{0,2}\d){6,12}"  # +49 (0)30 1234567
-    r"|(?:\+?1[ .-]?|001[ .-]?)?\(\d{3}\)[ .-]?\d{3}[ .-]?\d{4}"  # (415) 555-0100
-    r"|(?:\+?1[ .-]|001[ .-])?\d{3}([ .-])\d{3}\1\d{4}"  # 415-555-0100
-    r"|0\d{1,4}(?:[ /-]\d{2,8}){1,4}"  # 030 1234567
-    r"|\(0?\d{1,4}\)[ /-]?\d{2,8}(?:[ -]\d{2,6})*"
-    r")(?:x\d{1,6})?(?!\w|-\d)"
-)
-_PHONE_WORD = re.compile(
-    r"\b(?:phone|mobile|cell|telephone|telefon\w*|handy\w*|tel[ée]fono|m[óo]vil|tel)\b[^\d\n+(]{0,25}"
-    r"([+(]?\d(?:[ .()/-]{0,2}\d){5,14})(?!\w)"
-    r"|\b(?:call|answering at|(?:reach|call) (?:me|us|him|her|them) (?:at|on))\s+"
-    r"([+(]?\d(?:[ .()/-]{0,2}\d){5,14})(?!\w)"
-    r"|(?<![\w#.-])([+(]?\d(?:[ .()/-]{0,2}\d){5,14})[ -]{1,2}(?:office|fax|mobile|cell|phone)\b",
-    re.IGNORECASE,
-)
 _SUFFIX = (
     r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Drive|Dr|Lane|Ln|Court|Ct|Place|Pl|Way|Terrace|Circle|Cir|Parkway"
     r"|Pkwy|Highway|Hwy|Trail|Square|Sq|Crescent|Close|Alley|Loop|Plaza)\b\.?"
@@ -96,6 +83,8 @@ NOT_NAMES = frozenset(
 
 def find(text: str) -> list[Found]:
     """Personal data in a text, in order, not overlapping: the earlier, then the longer one wins."""
+    if _is_one_word(text):
+        return []
     found = [*introduced(text)]
     if "@" in text:
         found += [Found(*match.span(), "email") for match in EMAIL.finditer(text)]
@@ -106,6 +95,11 @@ def find(text: str) -> list[Found]:
     if _LONG_NUMBER.search(text):
         found += _numbers(text)
     return without_overlaps(found)
+
+
+def _is_one_word(text: str) -> bool:
+    """Whether this is a name of a field or the like (`call_1`, `pending`), which no pattern finds anything in."""
+    return text.isidentifier() and ("_" in text or text.isalpha())
 
 
 def without_overlaps(found: list[Found]) -> list[Found]:
@@ -133,8 +127,7 @@ def _numbers(text: str) -> Iterator[Found]:
     yield from (Found(m.start(), end, "iban") for m in IBAN.finditer(text) if (end := _iban_end(m)))
     yield from (Found(*m.span(), "ssn") for m in SSN.finditer(text))
     yield from (Found(*m.span(1), "ssn") for m in _SSN_WORD.finditer(text))
-    yield from (Found(*m.span(), "phone") for m in PHONE.finditer(text))
-    yield from (Found(*m.span(m.lastindex or 0), "phone") for m in _PHONE_WORD.finditer(text))
+    yield from (Found(start, end, "phone") for start, end in phones_in(text))
 
 
 @lru_cache(maxsize=256)
@@ -147,6 +140,8 @@ def introduced(text: str) -> tuple[Found, ...]:
 def _iban_end(match: re.Match[str]) -> int | None:
     """Where the IBAN ends: capital words behind it look like more of it, so the longest valid head is it."""
     text = match[0]
+    if any(one.start() <= match.start() < one.end() for one in _TECHNICAL_ID.finditer(match.string)):
+        return None
     for end in range(len(text), 14, -1):
         compact = re.sub(r"[ -]", "", text[:end])
         if 15 <= len(compact) <= 34 and text[end - 1].isalnum() and passes_iban(compact):
@@ -171,6 +166,6 @@ def _birth_dates(text: str) -> Iterator[Found]:
     words = [match.end() for match in _BIRTH_WORD.finditer(text)]
     if not words:
         return
-    for date in dates_in(text):
+    for date in (*dates_in(text), *numeric_dates_in(text)):
         if any(0 <= date.start - word <= _BIRTH_REACH for word in words):
             yield Found(date.start, date.end, "birth_date")

@@ -7,8 +7,9 @@ only if something in it changed. What is no JSON is rewritten as text.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from streams.receive import MAX_DEPTH, is_deeper
@@ -18,6 +19,9 @@ from streams.redact.surrogates import Surrogates
 
 NUMERIC: frozenset[Kind] = frozenset({"phone", "zip", "ssn", "card", "customer_id", "birth_date"})
 """Kinds that some tools write as a JSON number."""
+
+_ENCODED = re.compile(r"(?:data:[\w/+.;=-]{0,80},)?[A-Za-z0-9+/_-]{256,}={0,2}")
+"""Pictures and sounds in base64 are no words: what looks like a number in them is none."""
 
 
 class Edit(NamedTuple):
@@ -35,12 +39,13 @@ class Rewriter:
         self._surrogates = surrogates
         self._known = known
         self._rewritten: dict[str, tuple[list[Edit], tuple[Kind, ...]]] = {}
+        self._plain_keys: set[str] = set()
         self.counts: Counter[str] = Counter()
 
     def edits(self, text: str) -> list[Edit]:
         """The replacements that a text needs, in order."""
         if text not in self._rewritten:  # tool results say the same again and again
-            places = without_overlaps([*self._known.find(text), *find(text)])
+            places = [] if _is_encoded(text) else without_overlaps([*self._known.find(text), *find(text)])
             edits = [Edit(p.start, p.end, self._surrogates.of(p.kind, text[p.start : p.end])) for p in places]
             self._rewritten[text] = edits, tuple(place.kind for place in places)
         edits, kinds = self._rewritten[text]
@@ -62,7 +67,7 @@ class Rewriter:
     def value(self, value: Any, kind: Kind | None = None) -> Any:
         """A JSON value, rewritten; `kind` is what the key above it says its leaves are."""
         if isinstance(value, dict):
-            return {self._key(key): self.value(inner, kind_of(key, value)) for key, inner in value.items()}
+            return {self.key(key): self.value(inner, kind_of(key, value)) for key, inner in value.items()}
         if isinstance(value, list):
             return [self.value(inner, kind) for inner in value]
         if kind is not None and is_telling(str(value), kind):
@@ -74,12 +79,36 @@ class Rewriter:
                 return int(self._surrogates.of(kind, str(value)))
         return self.embedded(value) if isinstance(value, str) else value
 
-    def _key(self, key: str) -> str:
+    def knows(self, text: str) -> bool:
+        """Whether a text says one of the values that the conversation names."""
+        return bool(self._known.find(text))
+
+    def key(self, key: str) -> str:
         """Keys are names of fields, save where records are listed by customer or address."""
-        return self.text(key) if any(char in key for char in "@_ ") and self._is_personal(key) else key
+        if key in self._plain_keys:
+            return key
+        if "@" in key or (any(char in key for char in "_ ") and self._is_personal(key)):
+            return self.text(key)
+        self._plain_keys.add(key)
+        return key
 
     def _is_personal(self, key: str) -> bool:
         return any((place.start, place.end) == (0, len(key)) for place in [*self._known.find(key), *find(key)])
+
+
+def _is_encoded(text: str) -> bool:
+    return len(text) >= 256 and " " not in text[:256] and _ENCODED.fullmatch(text) is not None
+
+
+def words_of(value: Any) -> Iterator[str]:
+    """Every text of a JSON value, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value
+    if isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from words_of(inner)
 
 
 def apply(edits: Sequence[Edit], text: str) -> str:

@@ -12,7 +12,7 @@ import hmac
 import re
 from collections.abc import Callable
 
-from streams.dates import dates_in
+from streams.dates import dates_in, numeric_dates_in
 from streams.redact.checks import iban_check, luhn_digit
 from streams.redact.patterns import Kind
 
@@ -162,7 +162,7 @@ class Surrogates:
         return re.sub(r"\d\w*|[^\W\d_]+\.?", part, value)
 
     def _birth_date(self, value: str) -> str:
-        date = next(iter(dates_in(value)), None)
+        date = next(iter((*dates_in(value), *numeric_dates_in(value))), None)
         if date is None:
             return self._scrambled(value)
         number = self._number("date", str(date.month), str(date.day))
@@ -201,6 +201,6 @@ def _write_date(shape: str, year: int | None, month: int, day: int) -> str:
         name = _MONTH_NAMES[month - 1]
         said = f"{day} {name}" if shape[0].isdigit() else f"{name} {day}"
         return f"{said}{' ' if shape[0].isdigit() else ', '}{year}" if year else said
-    first, mark = re.split(r"([./])", shape)[:2]
+    first, mark = re.split(r"([./-])", shape)[:2]
     pair = (day, month) if int(first) > 12 else (month, day)
     return mark.join(f"{part:02}" for part in pair) + (f"{mark}{year}" if year else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -99,6 +100,19 @@ def test_numbers_keep_their_check_digits_and_format() -> None:
     assert passes_iban(iban.replace(" ", ""))
     assert [char for char in made if not char.isalnum()] == [char for char in text if not char.isalnum()]
     assert not any(secret in made for secret in ("1111 1111", "3704", "123-45", "1234567", "10.20"))
+
+
+@pytest.mark.parametrize(
+    "uuid",
+    [
+        "21515dac-ff27-4f5a-89fb-8aead81e504b",
+        "bc22e153-490a-4757-a926-91a2732e706b",
+        "chatcmpl-tool-ce303861d998499b99b4a5e53aec1bb0",
+    ],
+)
+def test_technical_ids_are_no_ibans(uuid: str) -> None:
+    """A UUID whose digits happen to pass the check of an IBAN stays."""
+    assert redact_text(f"request {uuid} failed", [], SETTINGS)[0] == f"request {uuid} failed"
 
 
 def test_invalid_json_in_tool_arguments_is_rewritten_as_text() -> None:
