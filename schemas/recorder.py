@@ -6,6 +6,7 @@ the label `topic`, gauges `topic` and `partition`; no label holds a value of any
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Generic, Protocol, TypeVar
@@ -27,6 +28,9 @@ class Recorder(Protocol[Counter_contra, Gauge_contra]):
     def set(self, name: Gauge_contra, value: float, *, topic: str, partition: int) -> None:
         """Note the current value."""
 
+    def forget(self, *, topic: str, partition: int) -> None:
+        """Another process has the partition: what was last known of it here would stand for ever."""
+
 
 class MemoryRecorder(Generic[CounterT, GaugeT]):
     """Figures kept in memory, for tests, benchmarks and those who serve none."""
@@ -42,6 +46,10 @@ class MemoryRecorder(Generic[CounterT, GaugeT]):
     def set(self, name: GaugeT, value: float, *, topic: str, partition: int) -> None:
         """Keep the value."""
         self.values[name, topic, partition] = value
+
+    def forget(self, *, topic: str, partition: int) -> None:
+        """Drop the partition's values."""
+        self.values = {key: value for key, value in self.values.items() if key[1:] != (topic, partition)}
 
 
 class PrometheusRecorder(Generic[CounterT, GaugeT]):
@@ -64,3 +72,9 @@ class PrometheusRecorder(Generic[CounterT, GaugeT]):
     def set(self, name: GaugeT, value: float, *, topic: str, partition: int) -> None:
         """Note the current value."""
         self._gauges[name].labels(topic, str(partition)).set(value)
+
+    def forget(self, *, topic: str, partition: int) -> None:
+        """Drop the partition's values."""
+        for gauge in self._gauges.values():
+            with contextlib.suppress(KeyError):  # not every gauge was ever set
+                gauge.remove(topic, str(partition))

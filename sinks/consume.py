@@ -185,6 +185,7 @@ class Session:
         for partition in partitions:
             self._held.pop(partition, None)
             self._leases.pop(partition, None)
+            self._signals.metrics.forget(topic=partition.topic, partition=partition.number)
 
     def _reader_cluster(self) -> str:
         return self._starter.patiently(lambda: _known(self._reader.cluster_now()))

@@ -62,6 +62,11 @@ class Runner:
         """Tell the stage which partitions are its own."""
         await self._call(self.stage.assign, partitions)
 
+    def forget(self, partitions: Sequence[int]) -> None:
+        """Show no figures of partitions that go to another worker."""
+        for partition in partitions:
+            self._metrics.forget(topic=self.stage.topic, partition=partition)
+
     async def tick(self) -> None:
         """Let the stage do what time alone causes."""
         await self._call(self.stage.tick, time.time_ns() // 1000)
@@ -169,6 +174,8 @@ def _follow_assignment(app: Any, runners: dict[str, Runner], ready: threading.Ev
     async def revoked(_app: Any, partitions: set[Any], **_: Any) -> None:
         ready.clear()
         await _tell(runners, ())
+        for topic, runner in runners.items():
+            runner.forget([tp.partition for tp in partitions if tp.topic == topic])
         log.info("partitions_revoked", partitions=_names(partitions))
 
     async def assigned(_app: Any, partitions: set[Any], **_: Any) -> None:

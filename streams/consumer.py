@@ -88,6 +88,7 @@ class ChunkConsumer(driver.Consumer):
             self._watermarks.pop(tp, None)
             self._expected.pop(tp, None)
             self._sought.pop(tp, None)
+            self.metrics.forget(topic=tp.topic, partition=tp.partition)
 
     async def perform_seek(self) -> None:
         """Go to the committed offsets; where there is none, or 0, to the first record (aiokafka would stay put)."""

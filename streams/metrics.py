@@ -51,6 +51,9 @@ class NoMetrics:
     def set(self, name: GaugeName, value: float, *, topic: str, partition: int) -> None:
         """Nothing."""
 
+    def forget(self, *, topic: str, partition: int) -> None:
+        """Nothing."""
+
 
 class PrometheusMetrics(PrometheusRecorder[CounterName, GaugeName]):
     """Figures in a Prometheus registry, all names with the prefix `still_worker_`."""

@@ -1,36 +1,25 @@
-"""Both recorders hold the same after the same calls."""
+"""Figures of a partition end with its revocation, in Prometheus and in the twin."""
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
-from schemas.recorder import MemoryRecorder, PrometheusRecorder, Recorder
-
-TOPICS = st.sampled_from(["a", "b"])
-ADDED = st.tuples(st.sampled_from(["read", "written"]), st.integers(0, 1000), TOPICS)
-NOTED = st.tuples(st.sampled_from(["lag", "age"]), st.floats(allow_nan=False), TOPICS, st.integers(0, 3))
+from sinks.metrics import PrometheusMetrics, RecordedMetrics
 
 
-@given(st.lists(ADDED), st.lists(NOTED))
-def test_both_recorders_hold_the_same(
-    added: list[tuple[str, int, str]], noted: list[tuple[str, float, str, int]]
-) -> None:
-    """Counters sum up per topic, a gauge holds its newest value per partition: in memory as in Prometheus."""
-    registry = CollectorRegistry()
-    twin: MemoryRecorder[str, str] = MemoryRecorder()
-    served = PrometheusRecorder(registry, "p_", {"read": "R", "written": "W"}, {"lag": "L", "age": "A"})
-    recorders: tuple[Recorder[str, str], ...] = (twin, served)
-    for recorder in recorders:
-        for name, amount, topic in added:
-            recorder.add(name, amount, topic=topic)
-        for name, value, topic, partition in noted:
-            recorder.set(name, value, topic=topic, partition=partition)
-    for (name, topic), count in twin.counts.items():
-        assert registry.get_sample_value(f"p_{name}_total", {"topic": topic}) == count
-        assert count == sum(amount for name_, amount, topic_ in added if (name_, topic_) == (name, topic))
-    for (name, topic, partition), value in twin.values.items():
-        assert registry.get_sample_value(f"p_{name}", {"topic": topic, "partition": str(partition)}) == value
-    assert {(name, topic) for name, _, topic in added} == set(twin.counts)
-    assert {(name, topic, partition) for name, _, topic, partition in noted} == set(twin.values)
+def test_a_forgotten_partition_shows_nothing() -> None:
+    """Its gauges go, also where only some were ever set; its topic's counts and other partitions stay."""
+    registry, twin = CollectorRegistry(), RecordedMetrics()
+    for metrics in (PrometheusMetrics(registry), twin):
+        metrics.add("rows_landed", 7, topic="examples")
+        for partition in (0, 1):
+            metrics.set("lag_records", 5, topic="examples", partition=partition)
+        metrics.forget(topic="examples", partition=0)
+        metrics.forget(topic="examples", partition=9)
+    shown = generate_latest(registry).decode()
+    assert 'still_sink_lag_records{partition="1",topic="examples"} 5.0' in shown
+    assert 'partition="0"' not in shown
+    assert 'still_sink_rows_landed_total{topic="examples"} 7.0' in shown
+    assert twin.values == {("lag_records", "examples", 1): 5}
+    assert twin.counts["rows_landed", "examples"] == pytest.approx(7)
