@@ -35,6 +35,8 @@ MEASURE_EVERY_S = 1.0
 REVOKE_LOOK_S = 0.2
 LEAVE_S = 1.0
 """How long a stop waits, at the very end, for inserts that may notice that they are given up."""
+LONGEST_INSERT_S = 30.0
+"""A block that has not landed for so long, by itself or by repeated tries, keeps the sink from its work."""
 BUFFERED_BLOCKS = 2
 """How many blocks of one topic may wait before its partitions are paused."""
 
@@ -47,13 +49,22 @@ class ClusterChanged(Exception):  # noqa: N818 - a turn of events, not a failure
 class Signals:
     """`ready` is set while there are partitions; whoever sets `stop` asks for a graceful end.
 
-    `beat` is called at every turn of the loop; figures go to `metrics`.
+    `beat` is called at every turn of the loop; figures go to `metrics`. `inserting` says of each topic since when, by
+    the monotonic clock, its block is being inserted.
     """
 
     ready: Event = field(default_factory=Event)
     stop: Event = field(default_factory=Event)
     beat: Callable[[], None] = lambda: None
     metrics: Metrics = field(default_factory=RecordedMetrics)
+    inserting: dict[str, float] = field(default_factory=dict)
+
+    def stuck(self) -> str | None:
+        """Which topic's block has not landed for too long; None = none. Any thread may ask."""
+        now_s = time.monotonic()
+        waits = {topic: now_s - since_s for topic, since_s in self.inserting.copy().items()}
+        late = [f"{topic} for {wait_s:.0f} s" for topic, wait_s in waits.items() if wait_s > LONGEST_INSERT_S]
+        return f"ClickHouse has not taken a block of {', '.join(late)}; the log says why" if late else None
 
 
 def tune_collector() -> None:
@@ -226,6 +237,7 @@ class Session:
             if now != self._reader.cluster:
                 raise ClusterChanged(f"{self._reader.cluster} is now {now}")
             batch = self._buffers.pop(topic)
+            self._signals.inserting[topic] = time.monotonic()
             self._flights[topic] = _Flight(batch, self._threads.submit(self._writer.write, batch, dict(self._leases)))
         return True
 
@@ -235,6 +247,7 @@ class Session:
             if flight.done.done():
                 rows = flight.done.result()
                 del self._flights[topic]
+                self._signals.inserting.pop(topic, None)
                 self._note(flight.batch, rows)
                 log.debug("batch_landed", topic=topic, rows=rows, refused=len(flight.batch.refused))
 
@@ -314,6 +327,7 @@ class Session:
         unanswered = len(wait(running, LEAVE_S).not_done)
         if unanswered:
             log.warning("inserts_left", inserts=unanswered, help="the next sink fences them, or reads back what landed")
+        self._signals.inserting.clear()
         self._flights.clear()  # to leave the group is to be told of a revocation: it must not ask for them again
         return unanswered
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from threading import Event
 from typing import Annotated
@@ -48,13 +49,15 @@ def sink(
     tripped.stay_stopped(settings, "sink")
     reach(settings, WAIT_S)
     pulse, ready = Pulse(_LONGEST_SILENCE_S), Event()
+    signals = consume.Signals(ready, beat=pulse.beat)
     checks: dict[str, Check] = {
+        "inserts": signals.stuck,
         "assignment": assigned(ready),
         "broker": partial(broker_trouble, settings),
         "clickhouse": partial(wiring.clickhouse_trouble, settings),
     }
     health = Health("sink", pulse, checks)
-    signals = consume.Signals(ready, beat=pulse.beat, metrics=PrometheusMetrics(health.registry))
+    signals = replace(signals, metrics=PrometheusMetrics(health.registry))
     leave_within(_STOP_WITHIN_S, signals.stop)
     schema_ids.bind(settings, signals.stop)
     announce_when(ready, settings.folder, "sink")

@@ -1,6 +1,7 @@
 """The sink's loop against librdkafka's own broker for tests: how it ends while ClickHouse is away."""
 
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -47,10 +48,12 @@ class _StandsStill(MemoryStore):
         super().__init__()
         self._signals = signals
         self.goes_on = threading.Event()
+        self.seen: set[str] = set()
 
     def insert(self, block: Block) -> None:
         """Lands the block late."""
         self._signals.stop.set()
+        self.seen = set(self._signals.inserting)
         self.goes_on.wait(DEADLINE_S)
         super().insert(block)
 
@@ -83,6 +86,7 @@ def test_a_stop_does_not_wait_for_an_insert_that_stands_still(is_shared: bool) -
         settings = _settings(servers, is_shared=is_shared)
         assert consume.run(settings, store, MemoryDeadLetters(), b"key", signals) == 1
         assert store.rows("examples") == []
+        assert (store.seen, signals.inserting) == ({"examples"}, {})
     finally:
         store.goes_on.set()
 
@@ -105,3 +109,12 @@ def test_a_stop_while_clickhouse_is_away_is_a_clean_end(is_shared: bool, at_once
     assert (
         told["sink_stopped_waiting"]["why"] == "no answer" if at_once else told["sink_stopped"]["unlanded"] == RECORDS
     )
+
+
+def test_a_block_that_does_not_land_keeps_the_sink_from_its_work() -> None:
+    """Not at once, but after half a minute, by the name of its topic."""
+    signals = consume.Signals()
+    signals.inserting["scores"] = time.monotonic()
+    assert signals.stuck() is None
+    signals.inserting["examples"] = time.monotonic() - consume.LONGEST_INSERT_S - 1
+    assert "a block of examples for 31 s" in str(signals.stuck())
