@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.ids import stable_id, text_hash
-from still.training import labelled_file, pool_of, track_for
+from still.training import labelled_file, track_for
 from streams.simulate.settings import SimulateSettings
 from streams.simulate.simulate import contacts
 from trainers.bases.load import Bases, BaseSettings
@@ -24,7 +24,7 @@ from trainers.batches import Policy
 from trainers.compose import compose
 from trainers.evaluate import evaluate
 from trainers.items import Item, choose, render
-from trainers.pool import Pool
+from trainers.pool import Pool, read_pool
 from trainers.probe import train_probe
 from trainers.tracks import Track, load_track
 from trainers.train import train
@@ -77,7 +77,7 @@ def _public(head: str) -> tuple[Track, Pool]:
     task, form, source = SOURCES[head]
     with labelled_file(source, form, None) as file:
         track = track_for(task, None, file)
-        return track, pool_of(file, source, track)
+        return track, read_pool(file, track)
 
 
 def _replies() -> list[Item]:

@@ -31,10 +31,13 @@ from still.settings import Settings
 from streams.errors import ImportFault
 from streams.importers.label_files import READERS
 from streams.importers.source import broken
+from streams.settings import RedactSettings
+from streams.traces import customer_of, words_of
 from trainers.bases.load import Bases, BaseSettings
 from trainers.errors import TrainerError
+from trainers.items import Stored
 from trainers.learner import TrackLearner
-from trainers.pool import Pool, read_pool
+from trainers.pool import Pool, benchmark_of, read_pool
 from trainers.protocols import Announcer
 from trainers.protocols import Progress as Report
 from trainers.publish import Publisher
@@ -169,10 +172,28 @@ def labelled_file(source: Path, form: str, label_set: str | None) -> Iterator[Pa
         yield file
 
 
-def pool_of(file: Path, source: Path, track: Track) -> Pool:
-    """The pool in a labelled data file; its query names the source that the user gave."""
-    pool = read_pool(file, track)
-    return replace(pool, query={**pool.query, "file": source.name})
+def as_stored(settings: Settings) -> Stored:
+    """How the store of these settings knows the customers and words of a file's lines."""
+    how = RedactSettings(settings.key())
+    return Stored(
+        lambda customer: customer_of(customer, how),
+        lambda task, messages, customer: words_of(task, messages, customer, how),
+    )
+
+
+def pool_of(file: Path, source: Path, track: Track, settings: Settings) -> Pool:
+    """The pool in a labelled data file without what the store's benchmark holds, where the store answers.
+
+    Its query names the source that the user gave, and how many items of the benchmark were looked at, or why none.
+    """
+    try:
+        reserved = benchmark_of(store(settings), track)
+        told = f"checked {len(reserved)} items"
+    except SinkError as error:
+        reserved, told = [], f"not checked: {error}"
+        log.warning("benchmark_of_store_not_checked", task=track.task, label_set=track.label_set, reason=str(error))
+    pool = read_pool(file, track, as_stored(settings), reserved)
+    return replace(pool, query={**pool.query, "file": source.name, "benchmark_of_store": told})
 
 
 def _label_sets(file: Path, task: Task) -> set[str]:

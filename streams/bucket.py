@@ -1,8 +1,7 @@
-"""Put an example into its bucket and on its side of the split: functions of content and customer only.
+"""Put an example into its bucket: functions of content only.
 
 Bucket = task/label/difficulty/language/origin. Difficulty, version `DIFFICULTY`: points for what makes a task harder,
-none = easy, one or two = medium, more = hard. The split goes by the customer, else the conversation, else the
-normalised text, so that nobody stands on both sides.
+none = easy, one or two = medium, more = hard.
 """
 
 from __future__ import annotations
@@ -11,13 +10,11 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from schemas.ids import normalised, share, text_hash
-from schemas.records import Difficulty, Json, Message, Messages, Origin, Split, Task
+from schemas.ids import normalised
+from schemas.records import Difficulty, Json, Message, Messages, Origin, Task
 from streams.messages import count_words, text_of
 
 DIFFICULTY = "difficulty-1"
-SPLIT_SALT = "stillstream-split-1"
-"""Never change it: it would move customers across the split."""
 
 _DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "medium", "hard")
 
@@ -59,22 +56,6 @@ def version(decomposer: str) -> str:
 def bucket_name(task: Task, label: str, difficulty_: Difficulty, language: str, origin: Origin) -> str:
     """The cell in which coverage is counted; a slash in a label would look like another level."""
     return "/".join((task, label.replace("/", "|"), difficulty_, language, origin))
-
-
-def split_unit(customer_hash: str | None, conversation_id: str | None, text: str) -> str:
-    """Who or what must stay on one side; a customer by the keyed hash, for production has nothing else of them.
-
-    So another key moves customers across the split; conversations and texts stay.
-    """
-    return customer_hash or conversation_id or text_hash(text)
-
-
-def split(unit: str, development_share: float, benchmark_share: float) -> Split:
-    """The side of a customer, conversation or text."""
-    position = share(unit, SPLIT_SALT)
-    if position < benchmark_share:
-        return "benchmark"
-    return "development" if position < benchmark_share + development_share else "train"
 
 
 def input_hash(task: Task, context: Sequence[Message]) -> str:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from schemas.ids import stable_id
 from schemas.records import Conversation, Example, Provenance, Score, Split
+from schemas.split import split, split_unit
 from streams.admit import admit
-from streams.bucket import bucket_name, difficulty, input_hash, split, split_unit, version
+from streams.bucket import bucket_name, difficulty, input_hash, version
 from streams.decompose import DECOMPOSER, decompose
 from streams.language import detect
 from streams.score import score

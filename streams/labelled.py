@@ -25,7 +25,8 @@ from schemas.records import (
     Task,
     Tools,
 )
-from streams.bucket import bucket_name, difficulty, input_hash, split, split_unit, version
+from schemas.split import BENCHMARK_SHARE, DEVELOPMENT_SHARE, split, split_unit
+from streams.bucket import bucket_name, difficulty, input_hash, version
 from streams.importers.fields import Malformed, number, optional
 from streams.language import detect
 from streams.messages import text_of
@@ -70,8 +71,8 @@ class LabelledSettings:
     partitions: int
     label_set: str | None = None
     split: Split | None = None
-    development_share: float = 0.1
-    benchmark_share: float = 0.1
+    development_share: float = DEVELOPMENT_SHARE
+    benchmark_share: float = BENCHMARK_SHARE
 
 
 def labelled_of(raw: Mapping[str, Any], default_set: str) -> Labelled:

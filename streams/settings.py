@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from schemas.edge import MAX_EVENT_BYTES
 from schemas.records import Task
+from schemas.split import BENCHMARK_SHARE, DEVELOPMENT_SHARE
 
 MINUTE_US = 60_000_000
 LARGEST_STATE = 15_000_000
@@ -66,8 +67,8 @@ class DistillSettings:
 
     min_quality: Mapping[Task, float] = field(default_factory=dict)
     default_min_quality: float = 0.7
-    development_share: float = 0.1
-    benchmark_share: float = 0.1
+    development_share: float = DEVELOPMENT_SHARE
+    benchmark_share: float = BENCHMARK_SHARE
     accepted_gaps: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:

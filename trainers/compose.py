@@ -29,7 +29,12 @@ def compose(pool: Pool, policy: Policy, needs: Needs = NO_NEEDS) -> Batch:
     """
     _refuse_mixture((*pool.fresh, *pool.older), policy.task)
     left_out: Counter[str] = Counter()
-    held = HeldOut.of(benchmark=pool.benchmark, development=pool.development, calibration=pool.calibration)
+    held = HeldOut.of(
+        benchmark=pool.benchmark,
+        store_benchmark=pool.reserved,
+        development=pool.development,
+        calibration=pool.calibration,
+    )
     seen: set[tuple[str, str]] = set()
     fresh = list(_clean(pool.fresh, held, seen, left_out))
     older = list(_clean(pool.older, held, seen, left_out))

@@ -32,8 +32,9 @@ class HeldOut:
 
 
 def _texts(items: Iterable[Item]) -> frozenset[str]:
-    """Hashes of what was said and of what the track reads: a leak through either is one."""
-    return frozenset(digest for item in items for digest in (item.text_hash, text_hash(item.text)))
+    """Hashes of what was said, of what the track reads, of what the store has: a leak through any is one."""
+    hashes = (digest for item in items for digest in (item.text_hash, text_hash(item.text), item.stored_hash))
+    return frozenset(digest for digest in hashes if digest is not None)
 
 
 def _people(items: Iterable[Item]) -> frozenset[str]:

@@ -6,7 +6,7 @@ each with its role. Nothing here tokenises or knows a model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from schemas.edge import check
 from schemas.errors import InvalidRecord
 from schemas.ids import share, stable_id, text_hash
 from schemas.records import TASKS, ConversationEvent, Example, Json, Messages, Split, Task, Tools
+from schemas.split import split, split_unit
 from trainers.errors import InvalidItem
 from trainers.tracks import Track
 
@@ -26,7 +27,10 @@ NONE = "none"
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing to learn from or to be measured on; `label` names its class, `conversation_id` its cluster."""
+    """One thing to learn from or to be measured on; `label` names its class, `conversation_id` its cluster.
+
+    `stored_hash` = the hash by which the store would know the words of a file's line, which redaction may change.
+    """
 
     id: str
     task: Task
@@ -42,11 +46,24 @@ class Item:
     split: Split = "train"
     messages: Messages = field(default_factory=list)
     tools: Tools | None = None
+    stored_hash: str | None = None
 
     @property
     def cluster(self) -> str:
         """What is drawn together when an interval is made: items of one conversation are not independent."""
         return self.conversation_id
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How the store knows customers and words: by a keyed hash, and after redaction."""
+
+    customer: Callable[[str | None], str | None]
+    words: Callable[[Task, Messages, str | None], str | None]
+
+
+AS_SAID = Stored(lambda customer: customer, lambda _task, _messages, _customer: None)
+"""Of a file that is compared with no store."""
 
 
 def render(messages: Messages, turns: int) -> str:
@@ -75,12 +92,16 @@ def _closing(message: dict[str, Any]) -> str:
 
 def content_of(message: dict[str, Any]) -> str:
     """A chat message's words: text, text parts joined, tool calls spelled out."""
-    content = message.get("content") or ""
-    if isinstance(content, list):
-        content = " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
     calls = [call.get("function", {}) for call in message.get("tool_calls") or ()]
     spelled = [f"{call.get('name')} {call.get('arguments')}" for call in calls]
-    return "\n".join(part for part in (content, *spelled) if part)
+    return "\n".join(part for part in (_words_of(message), *spelled) if part)
+
+
+def _words_of(message: dict[str, Any]) -> str:
+    content = message.get("content") or ""
+    if isinstance(content, list):
+        return " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return str(content)
 
 
 def choose(items: Sequence[Item], most: int, seed: int) -> list[Item]:
@@ -121,33 +142,33 @@ def item_of(example: Example, track: Track) -> Item:
     )
 
 
-def items_of_file(path: Path, track: Track) -> list[Item]:
+def items_of_file(path: Path, track: Track, stored: Stored = AS_SAID) -> list[Item]:
     """The items of a labelled data file (JSONL; DESIGN.md section 6) that belong to the track's task and label set.
 
-    A line without `label_set` has the file's name; one without `split` is placed by customer, conversation or text.
+    A line without `label_set` has the file's name; one without `split` stands where an import of it would put it.
 
     Raises:
         InvalidItem: `file:line: what`, or a file that cannot be read.
     """
-    return [item for item in _lines(path, track) if item is not None]
+    return [item for item in _lines(path, track, stored) if item is not None]
 
 
-def _lines(path: Path, track: Track) -> Iterator[Item | None]:
+def _lines(path: Path, track: Track, stored: Stored) -> Iterator[Item | None]:
     try:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    yield _item_of_line(line, f"{path}:{number}", track, (path.stem, number))
+                    yield _item_of_line(line, f"{path}:{number}", track, (path.stem, number), stored)
     except OSError as error:
         raise InvalidItem(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _item_of_line(line: bytes, where: str, track: Track, line_of: tuple[str, int]) -> Item | None:
+def _item_of_line(line: bytes, where: str, track: Track, line_of: tuple[str, int], stored: Stored) -> Item | None:
     """`line_of` = file's name and line number: what a line without ids is named by, wherever the file lies."""
     raw = _object(line, where)
     if raw.get("task") not in TASKS:
         raise InvalidItem(f"{where}: task={raw.get('task')!r} is not one of {', '.join(TASKS)}")
-    if raw["task"] != track.task or raw.get("label_set", line_of[0]) != track.label_set:
+    if raw["task"] != track.task or label_set_of(raw, line_of[0], where) != track.label_set:
         return None
     if "target" not in raw:
         raise InvalidItem(f"{where}: target is missing; use null or [] for none")
@@ -155,7 +176,8 @@ def _item_of_line(line: bytes, where: str, track: Track, line_of: tuple[str, int
     target = raw["target"]
     check_target(track.task, target, content_of(messages[-1]), where)
     text = render(messages, track.turns)
-    customer, conversation = (_name(raw, key, where) for key in ("customer_id", "conversation_id"))
+    person, conversation = (_name(raw, key, where) for key in ("customer_id", "conversation_id"))
+    customer = stored.customer(person)
     label = "+".join(sorted(set(labels_of(track.task, target)))) or NONE if track.task != "response" else "text"
     return Item(
         id=str(raw.get("id") or stable_id(track.task, *line_of)),
@@ -169,10 +191,23 @@ def _item_of_line(line: bytes, where: str, track: Track, line_of: tuple[str, int
         weight=_weight(raw, where),
         origin="labelled",
         text_hash=text_hash(text),
-        split=_split(raw, where, text),
+        split=_side(raw, where) or split(split_unit(customer, conversation, _words_of(messages[-1]))),
         messages=messages,
         tools=raw.get("tools"),
+        stored_hash=stored.words(track.task, messages, person),
     )
+
+
+def label_set_of(raw: dict[str, Any], default: str, where: str) -> str:
+    """The label set of a line, else the file's.
+
+    Raises:
+        InvalidItem: it is no text; `where` leads the message.
+    """
+    value = raw.get("label_set")
+    if value is not None and not isinstance(value, str):
+        raise InvalidItem(f"{where}: label_set={value!r:.80} is no text; quote it, or leave it out")
+    return value or default
 
 
 def _object(line: bytes, where: str) -> dict[str, Any]:
@@ -212,15 +247,12 @@ def _weight(raw: dict[str, Any], where: str) -> float:
     return float(weight)
 
 
-def _split(raw: dict[str, Any], where: str, text: str) -> Split:
-    """The given side, else one fifth of customers (or conversations, or texts) for the benchmark, by hash."""
+def _side(raw: dict[str, Any], where: str) -> Split | None:
+    """The side that the line names."""
     given = raw.get("split")
-    if given is None:
-        unit = raw.get("customer_id") or raw.get("conversation_id") or text_hash(text)
-        return "benchmark" if share(str(unit), "split") < 0.2 else "train"
-    if given not in ("train", "development", "benchmark"):
+    if given not in (None, "train", "development", "benchmark"):
         raise InvalidItem(f"{where}: split={given!r} is not train, development or benchmark")
-    return given  # type: ignore[no-any-return]
+    return given
 
 
 def check_target(task: Task, target: Json, text: str, where: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from schemas.ids import share
 from schemas.records import Example
 from trainers.held_out import HeldOut
-from trainers.items import Item, item_of, items_of_file
+from trainers.items import AS_SAID, Item, Stored, item_of, items_of_file
 from trainers.protocols import ExampleStore
 from trainers.tracks import Track
 
@@ -32,7 +32,8 @@ class Pool:
     """Fresh and older training items, the held-out sides, and where all of it came from.
 
     Development stops the training and chooses the next batch; calibration only certifies confidence; the benchmark
-    only judges.
+    only judges. `reserved` is ground truth of the store that a file's version is not measured on here: it is not
+    trained on either.
     """
 
     fresh: tuple[Item, ...]
@@ -42,6 +43,7 @@ class Pool:
     watermark: str | None = None
     query: dict[str, Any] = field(default_factory=dict)
     calibration: tuple[Item, ...] = ()
+    reserved: tuple[Item, ...] = ()
 
 
 def gather(store: ExampleStore, track: Track, after: str | None) -> Pool:
@@ -56,22 +58,30 @@ def gather(store: ExampleStore, track: Track, after: str | None) -> Pool:
     late = {item.id for item in read(after, "train")} if after is not None else {item.id for item in known}
     fresh, older = [i for i in known if i.id in late], [i for i in known if i.id not in late]
     development = read(None, "development")
-    benchmark = [item_of(example, track) for example in store.benchmark(track.task, track.label_set)]
+    benchmark = benchmark_of(store, track)
     query = {"after": after, "admitted_only": True, "min_quality": track.min_quality, "label_set": track.label_set}
     pool = Pool(tuple(fresh), tuple(older), tuple(development), tuple(benchmark), watermark, query)
     return _with_sides(pool, track)
 
 
-def read_pool(path: Path, track: Track) -> Pool:
+def benchmark_of(store: ExampleStore, track: Track) -> list[Item]:
+    """The ground truth of a track in the store."""
+    return [item_of(example, track) for example in store.benchmark(track.task, track.label_set)]
+
+
+def read_pool(path: Path, track: Track, stored: Stored = AS_SAID, reserved: Sequence[Item] = ()) -> Pool:
     """The pool in a labelled data file; every training line counts as fresh.
+
+    `reserved` = the store's benchmark of the track, whose texts and customers, as `stored` finds them, are left out.
 
     Raises:
         InvalidItem: `file:line: what`.
     """
-    items = items_of_file(path, track)
+    items = items_of_file(path, track, stored)
     sides = {split: tuple(i for i in items if i.split == split) for split in ("train", "development", "benchmark")}
     query = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "unchanged": True}
-    return _with_sides(Pool(sides["train"], (), sides["development"], sides["benchmark"], None, query), track)
+    pool = Pool(sides["train"], (), sides["development"], sides["benchmark"], None, query, reserved=tuple(reserved))
+    return _with_sides(pool, track)
 
 
 def trainable(example: Example, track: Track) -> bool:
@@ -82,7 +92,7 @@ def trainable(example: Example, track: Track) -> bool:
 def _with_sides(pool: Pool, track: Track) -> Pool:
     """The pool with development that knows nothing of the benchmark, and calibration where it can certify anything."""
     pool = _with_development(pool)
-    held = HeldOut.of(benchmark=pool.benchmark)
+    held = HeldOut.of(benchmark=pool.benchmark, store_benchmark=pool.reserved)
     reasons = [held.reason(item) for item in pool.development]
     apart = [item for item, reason in zip(pool.development, reasons, strict=True) if reason is None]
     development, calibration = _part(apart, "calibration", CALIBRATION_SHARE)

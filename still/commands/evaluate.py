@@ -17,11 +17,12 @@ from schemas.records import ModelEvent
 from still.errors import UserError
 from still.output import console, number
 from still.settings import Settings, load
-from still.training import bar, bases, explained, labelled_file, store, track_for
+from still.training import as_stored, bar, bases, explained, labelled_file, store, track_for
 from still.wiring import registry
 from trainers.evaluate import Evaluation
 from trainers.evaluate import evaluate as measure
-from trainers.items import Item, item_of, items_of_file
+from trainers.items import Item, items_of_file
+from trainers.pool import benchmark_of
 from trainers.predict import load_predictor
 from trainers.publish import artifact_of
 from trainers.tracks import Track
@@ -55,7 +56,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter for each option
         else:
             with labelled_file(data, form, label_set) as file:
                 track = track_for(task, label_set, file, settings.tracks)
-                items = _of_file(file, track, split)
+                items = _of_file(settings, file, track, split)
         event = _version(settings, track, adapter)
         measured = _measure(settings, event, track, items)
     if predictions is not None:
@@ -65,7 +66,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 def _benchmark(settings: Settings, track: Track) -> list[Item]:
 
-    items = [item_of(example, track) for example in store(settings).benchmark(track.task, track.label_set)]
+    items = benchmark_of(store(settings), track)
     if not items:
         raise UserError(
             f"there is no {track.task} benchmark of label set {track.label_set!r}; "
@@ -74,11 +75,11 @@ def _benchmark(settings: Settings, track: Track) -> list[Item]:
     return items
 
 
-def _of_file(file: Path, track: Track, split: str) -> list[Item]:
+def _of_file(settings: Settings, file: Path, track: Track, split: str) -> list[Item]:
 
     if split not in ("all", "train", "development", "benchmark"):
         raise UserError(f"--split {split!r} is not one of all, train, development, benchmark")
-    items = [item for item in items_of_file(file, track) if split in ("all", item.split)]
+    items = [item for item in items_of_file(file, track, as_stored(settings)) if split in ("all", item.split)]
     if not items:
         raise UserError(f"--data holds no {track.task} line of label set {track.label_set!r} in split {split}")
     return items

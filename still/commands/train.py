@@ -81,7 +81,7 @@ def _from_file(
     out, folder = publisher(settings, kafka), settings.folder / "trainer"
     with labelled_file(*source, label_set) as file, bar() as shown:
         track = track_for(task, label_set, file, settings.tracks)
-        pool = pool_of(file, source[0], track)
+        pool = pool_of(file, source[0], track, settings)
         with only_trainer(folder, limits[1]):
             out.heal()
             learner = TrackLearner(track, bases(settings))

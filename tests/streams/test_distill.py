@@ -9,7 +9,8 @@ import pytest
 
 from schemas import codec
 from schemas.records import TASKS, Conversation, ConversationEvent, Example, Outcome, Provenance
-from streams.bucket import DIFFICULTY, bucket_name, input_hash, split
+from schemas.split import split
+from streams.bucket import DIFFICULTY, bucket_name, input_hash
 from streams.compose import Placed, compose
 from streams.decompose import DECOMPOSER
 from streams.distill import distill

@@ -6,6 +6,8 @@ from typing import Any
 import orjson
 import pytest
 
+from schemas.ids import text_hash
+from schemas.split import split
 from tests.trainers.made import ENTITIES, INTENT
 from trainers.errors import InvalidItem
 from trainers.items import check_target, choose, items_of_file, labels_of, render, window
@@ -50,7 +52,7 @@ def test_items_of_a_file_belong_to_the_track(tmp_path: Path) -> None:
         {"task": "safety", "text": "x", "target": []},
     )
     first, second = items_of_file(path, INTENT)
-    assert (first.id, first.label, first.split in ("train", "benchmark")) == ("a", "status", True)
+    assert (first.id, first.label, first.split) == ("a", "status", split(text_hash("late")))
     assert (second.split, second.label) == ("benchmark", "money+status")
 
 
