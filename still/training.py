@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from schemas.errors import SchemaError
-from schemas.records import ModelEvent, Task
+from schemas.records import TASKS, ModelEvent, Task
 from serving.errors import ServingError
 from sinks.clickhouse.examples import ClickHouseExamples
 from sinks.errors import BrokerUnavailable, SinkError
@@ -35,7 +35,7 @@ from streams.settings import RedactSettings
 from streams.traces import customer_of, words_of
 from trainers.bases.load import Bases, BaseSettings
 from trainers.errors import TrainerError
-from trainers.items import Stored
+from trainers.items import Stored, label_set_of
 from trainers.learner import TrackLearner
 from trainers.pool import Pool, benchmark_of, read_pool
 from trainers.protocols import Announcer
@@ -140,8 +140,10 @@ def track_for(task: str, label_set: str | None, file: Path | None, tracks: Path 
     track = load_track(task, tracks)
     if label_set is None and file is not None:
         found = _label_sets(file, track.task)
-        if len(found) != 1:
-            raise UserError(f"{file} holds {task} of label sets {sorted(found) or 'none'}; name one with --label-set")
+        if not found:
+            raise UserError(f"{file} holds no line of task {task}; check the file, or name another --task")
+        if len(found) > 1:
+            raise UserError(f"{file} holds {task} of label sets {sorted(found)}; name one with --label-set")
         label_set = found.pop()
     return track if label_set is None else replace(track, label_set=label_set)
 
@@ -203,6 +205,10 @@ def _label_sets(file: Path, task: Task) -> set[str]:
             raw = orjson.loads(line) if line.strip() else {}
         except orjson.JSONDecodeError as error:
             raise UserError(f"{file}:{number}: {broken(error)}") from None
-        if isinstance(raw, dict) and raw.get("task") == task:
-            found.add(str(raw.get("label_set", file.stem)))
+        if not isinstance(raw, dict):
+            raise UserError(f"{file}:{number}: expected an object, got {type(raw).__name__}")
+        if raw and raw.get("task") not in TASKS:
+            raise UserError(f"{file}:{number}: task={raw.get('task')!r:.80} is not one of {', '.join(TASKS)}")
+        if raw.get("task") == task:
+            found.add(label_set_of(raw, file.stem, f"{file}:{number}"))
     return found

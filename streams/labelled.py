@@ -144,7 +144,7 @@ def _check_spans(target: Json, text: str) -> None:
         raise Malformed(f"target={target!r:.80} of entities is no list of spans")
     for span in target:
         start, end = (span.get("start"), span.get("end")) if isinstance(span, dict) else (None, None)
-        if not (isinstance(start, int) and isinstance(end, int) and isinstance(span.get("label"), str)):
+        if not (type(start) is int and type(end) is int and isinstance(span.get("label"), str)):
             raise Malformed(f"span {span!r:.80} lacks start, end or label")
         if not 0 <= start < end <= len(text):
             raise Malformed(f"span {span!r:.80} lies outside the text of {len(text)} characters")

@@ -96,15 +96,23 @@ def _with_sides(pool: Pool, track: Track) -> Pool:
     reasons = [held.reason(item) for item in pool.development]
     apart = [item for item, reason in zip(pool.development, reasons, strict=True) if reason is None]
     development, calibration = _part(apart, "calibration", CALIBRATION_SHARE)
+    calibration, repeats = _unlike(calibration, development)
     if track.metric == "token_loss" or len(calibration) < LEAST_TO_CALIBRATE:
-        development, calibration = tuple(apart), ()
+        development, calibration, repeats = tuple(apart), (), []
     told = {
         "development": len(development),
         "calibration": len(calibration),
-        "left_out": dict(sorted(Counter(filter(None, reasons)).items())),
+        "left_out": dict(sorted(Counter(filter(None, [*reasons, *repeats])).items())),
     }
     query = {**pool.query, "held_out": told}
     return replace(pool, development=development, calibration=calibration, query=query)
+
+
+def _unlike(items: tuple[Item, ...], development: tuple[Item, ...]) -> tuple[tuple[Item, ...], list[str | None]]:
+    """What shares no words with development, and for each item why it would not do."""
+    held = HeldOut.of(development=development)
+    reasons = [held.reason(item) for item in items]
+    return tuple(item for item, reason in zip(items, reasons, strict=True) if reason is None), reasons
 
 
 def _with_development(pool: Pool) -> Pool:

@@ -49,6 +49,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter for each option
 ) -> None:
     """Measure an adapter version, with intervals and per bucket."""
     settings = load()
+    if predictions is not None:
+        _writable(predictions)
     with explained():
         if data is None:
             track = track_for(task, label_set, None, settings.tracks)
@@ -118,6 +120,14 @@ def _write(path: Path, items: Sequence[Item], measured: Evaluation) -> None:
     ]
     try:
         path.write_bytes(b"\n".join(lines) + b"\n")
+    except OSError as error:
+        raise UserError(f"--predictions {path} cannot be written: {error.strerror}") from None
+
+
+def _writable(path: Path) -> None:
+    """Told before the measurement, not after it."""
+    try:
+        path.open("ab").close()
     except OSError as error:
         raise UserError(f"--predictions {path} cannot be written: {error.strerror}") from None
 

@@ -95,6 +95,7 @@ def test_an_example_names_every_version_that_made_it() -> None:
         ({"task": "entities", "target": [{"start": 3, "end": 99, "label": "x"}]}, "outside the text of 17"),
         ({"task": "entities", "target": [{"start": 3, "end": 2, "label": "x"}]}, "outside the text"),
         ({"task": "entities", "target": [{"start": 3}]}, "lacks start, end or label"),
+        ({"task": "entities", "target": [{"start": True, "end": 4, "label": "x"}]}, "lacks start, end or label"),
         ({"task": "safety", "target": "hate"}, "no list of categories"),
         ({"task": "tools", "target": {"arguments": {}}}, "neither null nor"),
         ({"task": "response", "target": None}, "is no text"),

@@ -47,6 +47,18 @@ def test_half_of_development_calibrates(tmp_path: Path) -> None:
     assert people[0].isdisjoint(people[1])
 
 
+def test_calibration_shares_no_words_with_development(tmp_path: Path) -> None:
+    """What chose the epoch does not certify, whoever said it; what is left out is counted."""
+    own = [_line("development", n) for n in range(4 * LEAST_TO_CALIBRATE)]
+    said = [_line("development", n, id=f"again-{n}", customer_id=f"other-{n}") for n in range(4 * LEAST_TO_CALIBRATE)]
+    pool = _read(tmp_path, own + said)
+    texts = [{item.text for item in side} for side in (pool.development, pool.calibration)]
+    assert len(pool.calibration) >= LEAST_TO_CALIBRATE
+    assert texts[0].isdisjoint(texts[1])
+    left_out = pool.query["held_out"]["left_out"]["text_in_development"]
+    assert left_out == len(own) + len(said) - len(pool.development) - len(pool.calibration) > 0
+
+
 def test_too_few_items_to_certify_all_steer(tmp_path: Path) -> None:
     """Where no certificate is possible, or none is made (a loss), nothing is taken from development."""
     few = [_line("development", n) for n in range(LEAST_TO_CALIBRATE)]
