@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,10 @@ from trainers.items import Item, labels_of
 from trainers.metrics import (
     MEASURES,
     Array,
-    clopper_pearson,
     interval,
-    is_right,
     per_item,
     recall_at_fpr,
+    recall_interval,
     value_of,
 )
 from trainers.predict import Predictor
@@ -148,9 +147,8 @@ def _others(track: Track, items: Sequence[Item], predictions: Sequence[Predictio
     figures = [figure("macro_f1", per_item("macro_f1", items, predictions), items)]
     if any(prediction.scores for prediction in predictions):
         figures.append(_recall(items, predictions))
-        right = [is_right(item, answer) for item, answer in zip(items, predictions, strict=True)]
-        low, high = clopper_pearson(sum(right), len(right))
-        figures.append(Measured("exact_match", sum(right) / len(right), low, high, len(right)))
+        right = figure("accuracy", per_item("accuracy", items, predictions), items)
+        figures.append(replace(right, name="exact_match"))
     return tuple(figures)
 
 
@@ -160,10 +158,10 @@ def _recall(items: Sequence[Item], predictions: Sequence[Prediction]) -> Measure
     scores = np.array([max(prediction.scores.values(), default=0.0) for prediction in predictions])
     positive = np.array([bool(labels_of(item.task, item.target)) for item in items])
     found = recall_at_fpr(scores, positive, FALSE_POSITIVE_RATE)
-    if found is None:
+    bounds = recall_interval(scores, positive, FALSE_POSITIVE_RATE, [item.cluster for item in items])
+    if found is None or bounds is None:
         return Measured(name, None, None, None, int(positive.sum()))
-    low, high = clopper_pearson(*found)
-    return Measured(name, found[0] / found[1], low, high, found[1])
+    return Measured(name, found[0] / found[1], *bounds, found[1])
 
 
 def _unknown_labels(predictor: Predictor, items: Sequence[Item]) -> dict[str, int]:

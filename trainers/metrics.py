@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, norm
+from scipy.stats import norm
 
 from schemas.records import Json
 from trainers.heads.head import Prediction
@@ -163,10 +163,15 @@ def interval(metric: MetricName, counts: Array, clusters: Sequence[str], seed: i
 
 def cluster_sums(counts: Array, clusters: Sequence[str]) -> Array:
     """Rows added up by cluster, [clusters, k]."""
-    _, places = np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)
+    places = _places(clusters)
     sums = np.zeros((int(places.max()) + 1, counts.shape[1]))
     np.add.at(sums, places, counts)
     return sums
+
+
+def _places(clusters: Sequence[str]) -> NDArray[np.intp]:
+    """The number of each row's cluster."""
+    return np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)[1]
 
 
 def resampled(sums: Array, seed: int, resamples: int = RESAMPLES) -> Array:
@@ -188,23 +193,47 @@ def wilson(right: int, n: int, level: float = LEVEL) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def clopper_pearson(right: int, n: int, level: float = LEVEL) -> tuple[float, float]:
-    """Exact interval of a proportion (Clopper & Pearson 1934)."""
-    if n == 0:
-        return 0.0, 1.0
-    tail = (1 - level) / 2
-    low = float(beta.ppf(tail, right, n - right + 1)) if right else 0.0
-    high = float(beta.ppf(1 - tail, right + 1, n - right)) if right < n else 1.0
-    return low, high
-
-
 def recall_at_fpr(scores: Array, positive: NDArray[np.bool_], rate: float) -> tuple[int, int] | None:
     """Positives found, and all positives, at the lowest threshold that lets at most `rate` of negatives through.
 
     None without a positive or a negative.
     """
-    negatives = np.sort(scores[~positive])[::-1]
-    if not negatives.size or not positive.any():
+    order = np.argsort(-scores)
+    found, n = _recalled(scores[order], positive[order], np.ones(len(scores)), rate)
+    return (int(found), int(n)) if np.isfinite(found) else None
+
+
+def recall_interval(
+    scores: Array, positive: NDArray[np.bool_], rate: float, clusters: Sequence[str], seed: int = 0
+) -> tuple[float, float] | None:
+    """95 % interval of `recall_at_fpr`: bootstrap over clusters, never narrower than Wilson's.
+
+    Each resample chooses its own threshold, since that rests on few negatives. None where there is no recall.
+    """
+    measured = recall_at_fpr(scores, positive, rate)
+    if measured is None:
         return None
-    threshold = negatives[int(rate * negatives.size)] if rate < 1 else -np.inf
-    return int((scores[positive] > threshold).sum()), int(positive.sum())
+    order = np.argsort(-scores)
+    scores, positive = scores[order], positive[order]
+    places = _places(clusters)[order]
+    n = int(places.max()) + 1
+    rng = np.random.default_rng(seed)
+    drawn = (np.bincount(rng.integers(0, n, n), minlength=n)[places] for _ in range(RESAMPLES))
+    sums = np.array([_recalled(scores, positive, weights.astype(np.float64), rate) for weights in drawn])
+    values = _ratio(sums[np.isfinite(sums[:, 0])])
+    if not values.size:
+        return wilson(*measured)
+    low, high = (float(q) for q in np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
+    wilson_low, wilson_high = wilson(*measured)
+    return min(low, wilson_low), max(high, wilson_high)
+
+
+def _recalled(scores: Array, positive: NDArray[np.bool_], weights: Array, rate: float) -> tuple[float, float]:
+    """Weight of the positives found and of all; items from the highest score down; nan where a side has no weight."""
+    passed = np.cumsum(weights * ~positive)
+    n = float(weights[positive].sum())
+    if not n or not passed[-1]:
+        return np.nan, np.nan
+    first_too_many = int(np.searchsorted(passed, int(rate * passed[-1]), side="right"))
+    threshold = scores[first_too_many] if first_too_many < len(scores) else -np.inf
+    return float(weights[positive & (scores > threshold)].sum()), n
