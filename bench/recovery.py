@@ -30,8 +30,9 @@ from still.settings import Settings, load
 BROKERS: tuple[Broker, ...] = ("apache", "memory")
 EVENTS_PER_S = 100.0
 PATIENCE_S = 60.0
-STEADY_S = 12.0
-"""How long the worker runs between two kills: longer than a session, so that none benefits from the one before."""
+STEADY_S = 62.0
+"""How long the worker runs between two kills: a child that was ready for a minute is started again at once, and one
+that crashes more often waits longer each time."""
 
 
 def main() -> None:
