@@ -51,7 +51,7 @@ def status(
     else:
         console().print(render(found))
     if found["trouble"]:
-        raise typer.Exit(1)
+        raise UserError("; ".join(found["trouble"]))
 
 
 def collect(settings: Settings) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def render(found: dict[str, Any]) -> Group:
     parts: list[Table | str] = [] if found["processes"] is None else [_processes_table(found["processes"])]
     parts += [] if found["lag"] is None else [_lag_table(found["lag"])]
     parts += [] if found["rows"] is None else [_rows_table(found), *_letters_table(found["dead_letters"])]
-    return Group(*parts, *(f"unknown: {why}" for why in found["trouble"]))
+    return Group(*parts)
 
 
 def _held(settings: Settings) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def _follow_json(settings: Settings) -> None:
 def _follow(settings: Settings) -> None:
     with Live(console=Console(), auto_refresh=False) as live:
         for found in _looks(settings):
-            live.update(render(found), refresh=True)
+            live.update(Group(render(found), *(f"unknown: {why}" for why in found["trouble"])), refresh=True)
 
 
 def _looks(settings: Settings) -> Iterator[dict[str, Any]]:
