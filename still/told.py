@@ -41,15 +41,14 @@ def show_loss(lost: Lost) -> None:
 
 def loss_line(lost: Lost) -> str:
     """One line: how many records and contacts, and from when that is known."""
-    if lost.records is None or lost.contacts is None:
-        counted = "how many records were lost is unknown"
+    if lost.records is None:
+        records = "how many records were lost is unknown"
     else:
         by_topic = ", ".join(f"{topic} {records:,}" for topic, records in lost.records.items())
-        records = f"{sum(lost.records.values()):,} records" + (f" ({by_topic})" if by_topic else "")
-        counted = (
-            f"{records} that were there {lost.looked_s_ago:g} s ago had not landed, and {lost.contacts:,} contacts"
-            " had not become conversations; what came since is not counted"
-        )
+        count = f"{sum(lost.records.values()):,} records" + (f" ({by_topic})" if by_topic else "")
+        records = f"{count} that were there {lost.looked_s_ago:g} s ago had not landed"
+    contacts = "an unknown number of" if lost.contacts is None else f"{lost.contacts:,}"
+    counted = f"{records}, and {contacts} contacts had not become conversations; what came since is not counted"
     return f"the broker died and came back empty: {counted}. Publish these events again."
 
 

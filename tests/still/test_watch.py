@@ -26,3 +26,4 @@ def test_loss_says_from_when_it_is_known() -> None:
 def test_unknown_is_not_zero() -> None:
     """Without a look or without ClickHouse nothing is claimed."""
     assert "how many records were lost is unknown" in loss_line(Lost("old", None, None, None))
+    assert "is unknown, and 30 contacts had not become" in loss_line(Lost("old", None, None, 30))
