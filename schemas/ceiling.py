@@ -14,9 +14,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import repeat
 
-TRIPPED = 78
-"""Exit status of a process that reached its ceiling (sysexits' EX_CONFIG): the same version would only do it again."""
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:

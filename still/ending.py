@@ -12,11 +12,9 @@ from typing import NoReturn
 
 import structlog
 
-log = structlog.get_logger(__name__)
+from schemas.exits import STOPPED_LATE
 
-STOPPED_LATE = 75
-"""Exit status of a stop that left a call without its answer (EX_TEMPFAIL, as the worker's): nothing is lost, and the
-next start settles it, but what was asked stands still and wants a look. 0 says that no call was left."""
+log = structlog.get_logger(__name__)
 
 
 def leave_within(seconds: float, stop: threading.Event) -> None:

@@ -6,4 +6,4 @@ class UserError(Exception):
 
 
 class Tripped(UserError):  # noqa: N818 - named for what it is
-    """A process reached its ceiling of refusals, now or in a former life; exit status `schemas.ceiling.TRIPPED`."""
+    """A process reached its ceiling of refusals, now or in a former life; exit status `schemas.exits.TRIPPED`."""

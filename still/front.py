@@ -10,8 +10,8 @@ from collections.abc import Callable
 import structlog
 import typer
 
-from schemas.ceiling import TRIPPED
 from schemas.errors import RegistryError
+from schemas.exits import TRIPPED
 from still.errors import Tripped, UserError
 
 

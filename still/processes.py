@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
-from schemas.ceiling import TRIPPED
+from schemas.exits import TRIPPED
 from still.embedded.child import Child, Restart
 from still.embedded.ports import LOOPBACK, choose_port
 from still.readiness import is_ready

@@ -17,12 +17,12 @@ from typing import TypeVar
 import structlog
 
 from schemas import codec
+from schemas.exits import STOPPED_LATE
 from schemas.records import AssemblyState
 from sinks.settings import GROUP as SINK
 from still import kafka, landed
 from still.embedded.stack import Broker, EmbeddedStack
 from still.embedded.supervisor import ChildState
-from still.ending import STOPPED_LATE
 from still.errors import UserError
 from still.lag import EndsUnknown, Lag, groups, lags
 from still.security import kafka_options

@@ -22,7 +22,7 @@ import structlog
 import uvloop
 from faust.auth import SASLCredentials, SSLCredentials
 
-from schemas.ceiling import TRIPPED
+from schemas.exits import FAIL_STOP, STOPPED_LATE, TRIPPED
 from streams.chunk import Chunk
 from streams.consumer import ChunkTransport
 from streams.errors import TooManyRejected
@@ -33,12 +33,8 @@ from streams.worker_settings import Signals, WorkerSettings
 
 log = structlog.get_logger()
 
-FAIL_STOP = 70
-"""Exit status after the unexpected (sysexits' EX_SOFTWARE); nothing of the chunk in work was acknowledged."""
 COLLECT_AFTER = 50_000
 """Containers that may be new before Python looks for cycles among them; a chunk has some thousands."""
-STOPPED_LATE = 75
-"""Exit status when a stop took longer than allowed (EX_TEMPFAIL); the chunk in work will be read again."""
 
 
 class Runner:

@@ -17,11 +17,11 @@ import pytest
 from confluent_kafka import Producer
 
 from schemas.codec import encode
+from schemas.exits import STOPPED_LATE
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.settings import TableSettings
 from still.embedded.ports import LOOPBACK, choose_port
 from still.embedded.stack import EmbeddedStack, Ports, embedded_stack
-from still.ending import STOPPED_LATE
 from tests.crash.commands import Place
 from tests.crash.started import standing_still
 from tests.sinks.made import example

@@ -13,8 +13,8 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from schemas.exits import FAIL_STOP
 from still.embedded.stack import Stack
-from streams.agents import FAIL_STOP
 from tests.crash.faust_process import FAILS_AT, OURS, STOCK
 from tests.streams.log import eventually, write
 

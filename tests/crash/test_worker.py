@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from schemas import codec
-from schemas.ceiling import TRIPPED
+from schemas.exits import TRIPPED
 from schemas.records import Conversation, ConversationEvent, DeadLetter, Example, Provenance, Score
 from still.embedded.stack import Stack
 from streams.distill import distill

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.ceiling import TRIPPED
+from schemas.exits import TRIPPED
 from schemas.records import DeadLetter
 from still import tripped
 from still.__main__ import main
@@ -66,12 +66,14 @@ def test_another_version_starts_again(tmp_path: Path, monkeypatch: pytest.Monkey
         patch.setattr(tripped, "version", lambda _: "0.1.1")
         tripped.stay_stopped(settings, "worker")
     tripped.stay_stopped(settings, "worker")
+    assert tripped.forget(tmp_path) == []
 
 
 def test_other_limits_start_again(tmp_path: Path) -> None:
     """Whoever raises them has decided that these records may all become letters."""
     tripped.remember(Settings(folder=tmp_path), "worker", REASON)
     tripped.stay_stopped(Settings(folder=tmp_path, refused_run=10**6), "worker")
+    assert tripped.forget(tmp_path) == []
 
 
 def test_resume_lets_the_same_version_start(
