@@ -37,9 +37,8 @@ def asking(settings: Settings) -> Iterator[Client]:
 
 
 def rows(client: Client) -> dict[str, int]:
-    """How many rows each table has, in the order of the tables: the parts of a union come in any."""
-    found = {row["name"]: int(row["n"]) for row in client.rows(_of_each(client, "count() AS n"))}
-    return {table.name: found[table.name] for table in by_topic().values()}
+    """How many rows each table has."""
+    return {name: int(row["n"]) for name, row in _by_table(client, "count() AS n").items()}
 
 
 def freshness(client: Client) -> dict[str, dict[str, Any]]:
@@ -58,16 +57,15 @@ def freshness(client: Client) -> dict[str, dict[str, Any]]:
     )
     recent = f"WHERE _ingested_at > now64(6) - INTERVAL {RECENT_MINUTES} MINUTE"
     newest = "if(count() = 0, NULL, toUnixTimestamp64Micro(max(_logged_at))) AS newest_at"
-    latest = {row["name"]: row["newest_at"] for row in client.rows(_of_each(client, newest))}
-    found = {row["name"]: row for row in client.rows(_of_each(client, figures, recent))}
+    latest = _by_table(client, newest)
     return {
-        table.name: {
-            "rows": found[table.name]["rows"],
-            "median_s": found[table.name]["median_s"],
-            "p99_s": found[table.name]["p99_s"],
-            "newest_at": latest[table.name],
+        name: {
+            "rows": row["rows"],
+            "median_s": row["median_s"],
+            "p99_s": row["p99_s"],
+            "newest_at": latest[name]["newest_at"],
         }
-        for table in by_topic().values()
+        for name, row in _by_table(client, figures, recent).items()
     }
 
 
@@ -106,6 +104,12 @@ def unfinished_contacts(client: Client, cluster: str) -> int:
         {"cluster": cluster},
     )
     return int(found[0]["n"])
+
+
+def _by_table(client: Client, figures: str, rest: str = "") -> dict[str, dict[str, Any]]:
+    """One row of figures for each table, in the order of the tables: the parts of a union come in any."""
+    found = {row["name"]: row for row in client.rows(_of_each(client, figures, rest))}
+    return {table.name: found[table.name] for table in by_topic().values()}
 
 
 def _of_each(client: Client, figures: str, rest: str = "") -> str:
