@@ -8,7 +8,6 @@ import random
 import socket
 import tempfile
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
@@ -36,8 +35,10 @@ def choose_port(preferred: int) -> int:
 
 
 def _candidates(preferred: int) -> Iterator[int]:
+    if preferred:
+        yield preferred
     others = random.SystemRandom().sample(_OTHERS, len(_OTHERS))
-    return chain([preferred] if preferred else [], (port for port in others if port not in _claims))
+    yield from (port for port in others if port not in _claims)
 
 
 def _claim(port: int) -> bool:
