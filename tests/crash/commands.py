@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from sinks.clickhouse.client import Client, connect
+from still.__main__ import main
 from still.readiness import is_ready
 from tests.streams.log import eventually
 
@@ -39,6 +42,12 @@ class Place:
             "STILL_FOLDER": str(self.folder),
             "STILL_INACTIVITY_SECONDS": "600",
         }
+
+    def prepare(self, patch: pytest.MonkeyPatch, more: Mapping[str, str] | None = None) -> None:
+        """Let the commands of this process have these settings too, and make topics and tables."""
+        for name, value in {**self.environment, **(more or {})}.items():
+            patch.setenv(name, value)
+        assert main(["init"]) == 0
 
     def client(self) -> Client:
         """ClickHouse."""

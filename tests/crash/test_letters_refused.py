@@ -15,10 +15,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from schemas import codec
+from schemas.exits import FAIL_STOP
 from schemas.records import ConversationEvent, DeadLetter
-from still.__main__ import main
 from still.embedded.stack import Stack
-from streams.agents import FAIL_STOP
 from streams.partition import partition_of
 from tests.apache import ApacheNode
 from tests.crash.commands import Place
@@ -61,9 +60,7 @@ def test_nothing_is_acknowledged_while_letters_are_refused(  # noqa: PLR0917 - f
 ) -> None:
     """The worker ends with status 70, the sink holds; with a larger topic both land letters and what lay behind."""
     place = Place(apache.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path)
-    for name, value in place.environment.items():
-        monkeypatch.setenv(name, value)
-    assert main(["init"]) == 0
+    place.prepare(monkeypatch)
     limit_letters(place, 100_000)
     talk = ConversationEvent("e", "contact-1", "conversation", messages=[{"role": "user", "content": "Hello"}])
     noise = random.Random(1).randbytes(500_000)

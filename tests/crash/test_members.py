@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from still.__main__ import main
 from still.commands.worker import instance_of
 from still.embedded.stack import Stack
 from tests.apache import ApacheNode
@@ -39,9 +38,7 @@ def test_workers_without_a_name_share_and_come_back(  # noqa: PLR0917 - fixtures
     places = [
         Place(apache.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path / name) for name in "ab"
     ]
-    for name, value in places[0].environment.items():
-        monkeypatch.setenv(name, value)
-    assert main(["init"]) == 0
+    places[0].prepare(monkeypatch)
     names = {instance_of(place.folder) for place in places}
     with ExitStack() as both:
         first, second = [both.enter_context(place.running("worker")) for place in places]

@@ -28,9 +28,7 @@ Dlq = Callable[..., Any]
 def _place(stack: Stack, topic_prefix: str, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     """Fresh topics and tables, and settings for the commands of this process too."""
     place = Place(stack.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path)
-    for name, value in place.environment.items():
-        monkeypatch.setenv(name, value)
-    assert main(["init"]) == 0
+    place.prepare(monkeypatch)
     return place
 
 

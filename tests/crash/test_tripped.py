@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from schemas import codec
-from schemas.ceiling import TRIPPED
+from schemas.exits import TRIPPED
 from schemas.records import DeadLetter
 from still.__main__ import main
 from still.embedded.stack import Stack
@@ -27,9 +27,7 @@ def test_restarts_drain_no_topic(  # noqa: PLR0917 - fixtures
 ) -> None:
     """It trips once and then stays down, each start with status 78; after `still resume` it runs till it trips anew."""
     place = Place(stack.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path)
-    for name, value in {**place.environment, "STILL_REFUSED_RUN": str(RUN)}.items():
-        monkeypatch.setenv(name, value)
-    assert main(["init"]) == 0
+    place.prepare(monkeypatch, {"STILL_REFUSED_RUN": str(RUN)})
     write(place.bootstrap_servers, topic_prefix + STAGES[command][1], [(b"one key", b"?")] * POISON)
     for _ in range(3):
         assert _life(place, command) == TRIPPED
