@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from schemas.errors import SchemaError
-from schemas.records import TASKS, ModelEvent, Task
+from schemas.records import ModelEvent
 from serving.errors import ServingError
 from sinks.clickhouse.examples import ClickHouseExamples
 from sinks.errors import BrokerUnavailable, SinkError
@@ -30,12 +30,11 @@ from still.errors import UserError
 from still.settings import Settings
 from streams.errors import ImportFault
 from streams.importers.label_files import READERS
-from streams.importers.source import broken
 from streams.settings import RedactSettings
 from streams.traces import customer_of, words_of
 from trainers.bases.load import Bases, BaseSettings
 from trainers.errors import TrainerError
-from trainers.items import Stored, label_set_of
+from trainers.items import Stored, labelled_lines
 from trainers.learner import TrackLearner
 from trainers.pool import Pool, benchmark_of, read_pool
 from trainers.protocols import Announcer
@@ -136,10 +135,11 @@ def track_for(task: str, label_set: str | None, file: Path | None, tracks: Path 
 
     Raises:
         UserError: the file holds several label sets of the task, or none.
+        InvalidItem: a broken line, as `file:line: what`.
     """
     track = load_track(task, tracks)
     if label_set is None and file is not None:
-        found = _label_sets(file, track.task)
+        found = {labelled.label_set for _, labelled in labelled_lines(file) if labelled.task == track.task}
         if not found:
             raise UserError(f"{file} holds no line of task {task}; check the file, or name another --task")
         if len(found) > 1:
@@ -196,19 +196,3 @@ def pool_of(file: Path, source: Path, track: Track, settings: Settings) -> Pool:
         log.warning("benchmark_of_store_not_checked", task=track.task, label_set=track.label_set, reason=str(error))
     pool = read_pool(file, track, as_stored(settings), reserved)
     return replace(pool, query={**pool.query, "file": source.name, "benchmark_of_store": told})
-
-
-def _label_sets(file: Path, task: Task) -> set[str]:
-    found: set[str] = set()
-    for number, line in enumerate(file.read_bytes().splitlines(), 1):
-        try:
-            raw = orjson.loads(line) if line.strip() else {}
-        except orjson.JSONDecodeError as error:
-            raise UserError(f"{file}:{number}: {broken(error)}") from None
-        if not isinstance(raw, dict):
-            raise UserError(f"{file}:{number}: expected an object, got {type(raw).__name__}")
-        if raw and raw.get("task") not in TASKS:
-            raise UserError(f"{file}:{number}: task={raw.get('task')!r:.80} is not one of {', '.join(TASKS)}")
-        if raw.get("task") == task:
-            found.add(label_set_of(raw, file.stem, f"{file}:{number}"))
-    return found

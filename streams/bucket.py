@@ -11,8 +11,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from schemas.ids import normalised
+from schemas.messages import text_of
 from schemas.records import Difficulty, Json, Message, Messages, Origin, Task
-from streams.messages import count_words, text_of
+from streams.messages import count_words
 
 DIFFICULTY = "difficulty-1"
 

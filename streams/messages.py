@@ -1,4 +1,4 @@
-"""Chat messages as the steps see them: text wherever it stands, the offers of tools in short form."""
+"""Chat messages as the steps see them: their words counted and folded, the offers of tools in short form."""
 
 from __future__ import annotations
 
@@ -7,17 +7,7 @@ from typing import Any
 
 import orjson
 
-from schemas.records import Message, Tools
-
-
-def text_of(message: Message) -> str:
-    """What a message says: its content, or the text parts of it, one a line."""
-    content = message.get("content")
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return "\n".join(part["text"] for part in content if is_text_part(part))
-    return ""
+from schemas.records import Tools
 
 
 @lru_cache(maxsize=1024)
@@ -35,11 +25,6 @@ def folded(text: str) -> str:
     if lowered.isascii():
         return lowered
     return lowered.replace("i\u0307", "i").replace("\u0131", "i").replace("\u017f", "s")
-
-
-def is_text_part(part: Any) -> bool:
-    """Whether this part of a message's content is text."""
-    return isinstance(part, dict) and isinstance(part.get("text"), str)
 
 
 def brief(tools: Tools | None) -> Tools | None:

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import orjson
 
+from schemas.messages import text_of
 from schemas.records import Conversation, Message
-from streams.messages import text_of
 
 Speaker = Literal["customer", "agent", "tool", "system"]
 _MAY_SAY_ERROR = re.compile(r'"error"|"failed"|"success"\s*:\s*false')

@@ -6,17 +6,18 @@ each with its role. Nothing here tokenises or knows a model.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from schemas.edge import check
 from schemas.errors import InvalidRecord
+from schemas.fields import object_of
 from schemas.ids import share, stable_id, text_hash
-from schemas.records import TASKS, ConversationEvent, Example, Json, Messages, Split, Task, Tools
+from schemas.labelled import Labelled, labelled_of
+from schemas.messages import text_of
+from schemas.records import Example, Json, Messages, Split, Task, Tools
 from schemas.split import split, split_unit
 from trainers.errors import InvalidItem
 from trainers.tracks import Track
@@ -94,14 +95,7 @@ def content_of(message: dict[str, Any]) -> str:
     """A chat message's words: text, text parts joined, tool calls spelled out."""
     calls = [call.get("function", {}) for call in message.get("tool_calls") or ()]
     spelled = [f"{call.get('name')} {call.get('arguments')}" for call in calls]
-    return "\n".join(part for part in (_words_of(message), *spelled) if part)
-
-
-def _words_of(message: dict[str, Any]) -> str:
-    content = message.get("content") or ""
-    if isinstance(content, list):
-        return " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return str(content)
+    return "\n".join(part for part in (text_of(message), *spelled) if part)
 
 
 def choose(items: Sequence[Item], most: int, seed: int) -> list[Item]:
@@ -150,138 +144,57 @@ def items_of_file(path: Path, track: Track, stored: Stored = AS_SAID) -> list[It
     Raises:
         InvalidItem: `file:line: what`, or a file that cannot be read.
     """
-    return [item for item in _lines(path, track, stored) if item is not None]
+    of_track = (track.task, track.label_set)
+    return [
+        _item_of_line(labelled, track, (path.stem, number), stored)
+        for number, labelled in labelled_lines(path)
+        if (labelled.task, labelled.label_set) == of_track
+    ]
 
 
-def _lines(path: Path, track: Track, stored: Stored) -> Iterator[Item | None]:
+def labelled_lines(path: Path) -> Iterator[tuple[int, Labelled]]:
+    """The lines of a labelled data file, numbered from 1; empty ones are passed over.
+
+    Raises:
+        InvalidItem: `file:line: what`, or a file that cannot be read.
+    """
     try:
         with path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
+            for number, given in enumerate(lines, start=1):
+                line = given.removeprefix(BOM_UTF8) if number == 1 else given
                 if line.strip():
-                    yield _item_of_line(line, f"{path}:{number}", track, (path.stem, number), stored)
+                    yield number, _labelled(line, path, number)
     except OSError as error:
         raise InvalidItem(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _item_of_line(line: bytes, where: str, track: Track, line_of: tuple[str, int], stored: Stored) -> Item | None:
+def _labelled(line: bytes, path: Path, number: int) -> Labelled:
+    try:
+        return labelled_of(object_of(line), path.stem)
+    except InvalidRecord as fault:
+        raise InvalidItem(f"{path}:{number}: {fault}") from None
+
+
+def _item_of_line(labelled: Labelled, track: Track, line_of: tuple[str, int], stored: Stored) -> Item:
     """`line_of` = file's name and line number: what a line without ids is named by, wherever the file lies."""
-    raw = _object(line, where)
-    if raw.get("task") not in TASKS:
-        raise InvalidItem(f"{where}: task={raw.get('task')!r} is not one of {', '.join(TASKS)}")
-    if raw["task"] != track.task or label_set_of(raw, line_of[0], where) != track.label_set:
-        return None
-    if "target" not in raw:
-        raise InvalidItem(f"{where}: target is missing; use null or [] for none")
-    messages = _messages(raw, where)
-    target = raw["target"]
-    check_target(track.task, target, content_of(messages[-1]), where)
+    task, messages, conversation = labelled.task, labelled.messages, labelled.conversation_id
     text = render(messages, track.turns)
-    person, conversation = (_name(raw, key, where) for key in ("customer_id", "conversation_id"))
-    customer = stored.customer(person)
-    label = "+".join(sorted(set(labels_of(track.task, target)))) or NONE if track.task != "response" else "text"
+    customer = stored.customer(labelled.customer_id)
+    label = "+".join(sorted(set(labels_of(task, labelled.target)))) or NONE if task != "response" else "text"
     return Item(
-        id=str(raw.get("id") or stable_id(track.task, *line_of)),
-        task=track.task,
+        id=labelled.id or stable_id(task, *line_of),
+        task=task,
         text=text,
-        target=target,
+        target=labelled.target,
         label=label,
-        bucket=f"{track.task}/{label}",
+        bucket=f"{task}/{label}",
         conversation_id=conversation or stable_id(*line_of, text),
         customer=customer,
-        weight=_weight(raw, where),
+        weight=labelled.weight,
         origin="labelled",
         text_hash=text_hash(text),
-        split=_side(raw, where) or split(split_unit(customer, conversation, _words_of(messages[-1]))),
+        split=labelled.split or split(split_unit(customer, conversation, text_of(messages[-1]))),
         messages=messages,
-        tools=raw.get("tools"),
-        stored_hash=stored.words(track.task, messages, person),
+        tools=labelled.tools,
+        stored_hash=stored.words(task, messages, labelled.customer_id),
     )
-
-
-def label_set_of(raw: dict[str, Any], default: str, where: str) -> str:
-    """The label set of a line, else the file's.
-
-    Raises:
-        InvalidItem: it is no text; `where` leads the message.
-    """
-    value = raw.get("label_set")
-    if value is not None and not isinstance(value, str):
-        raise InvalidItem(f"{where}: label_set={value!r:.80} is no text; quote it, or leave it out")
-    return value or default
-
-
-def _object(line: bytes, where: str) -> dict[str, Any]:
-    try:
-        raw = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise InvalidItem(f"{where}: no JSON: {error}") from error
-    if not isinstance(raw, dict):
-        raise InvalidItem(f"{where}: expected an object, got {type(raw).__name__}")
-    return raw
-
-
-def _messages(raw: dict[str, Any], where: str) -> Messages:
-    text, messages = raw.get("text"), raw.get("messages")
-    if isinstance(text, str):
-        return [{"role": "user", "content": text}]
-    if isinstance(messages, list) and messages:
-        try:
-            return check(ConversationEvent("-", "-", "conversation", messages=messages)).messages
-        except InvalidRecord as fault:
-            raise InvalidItem(f"{where}: {fault}") from None
-    raise InvalidItem(f"{where}: give `text`, or `messages` as a list of chat messages; got text={text!r:.80}")
-
-
-def _name(raw: dict[str, Any], key: str, where: str) -> str | None:
-    """A person or contact; an empty one is nobody, not one whom all such lines share."""
-    value = raw.get(key)
-    if value is not None and not isinstance(value, str):
-        raise InvalidItem(f"{where}: {key}={value!r:.80} is no text; quote it, or leave it out")
-    return value or None
-
-
-def _weight(raw: dict[str, Any], where: str) -> float:
-    weight = raw.get("weight", 1.0)
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < float("inf"):
-        raise InvalidItem(f"{where}: weight={weight!r} must be a number above 0")
-    return float(weight)
-
-
-def _side(raw: dict[str, Any], where: str) -> Split | None:
-    """The side that the line names."""
-    given = raw.get("split")
-    if given not in (None, "train", "development", "benchmark"):
-        raise InvalidItem(f"{where}: split={given!r} is not train, development or benchmark")
-    return given
-
-
-def check_target(task: Task, target: Json, text: str, where: str) -> None:
-    """Whether a target has its task's form (DESIGN.md section 6).
-
-    Raises:
-        InvalidItem: it has not; `where` leads the message.
-    """
-    if fault := _target_fault(task, target, text):
-        raise InvalidItem(f"{where}: {task} target={target!r:.120} {fault}")
-
-
-def _target_fault(task: Task, target: Json, text: str) -> str | None:
-    strings = isinstance(target, list) and all(isinstance(label, str) for label in target)
-    if task == "intent":
-        return None if isinstance(target, str) or strings else "is neither a label nor a list of labels"
-    if task == "safety":
-        return None if strings else "is no list of categories; use [] for safe"
-    if task == "response":
-        return None if isinstance(target, str) else "is no text"
-    if task == "tools":
-        named = isinstance(target, dict) and isinstance(target.get("name"), str)
-        return None if target is None or named else "is neither null nor an object with a name"
-    spans = isinstance(target, list) and all(_is_span(span, len(text)) for span in target)
-    return None if spans else f"is no list of spans with 0 <= start < end <= {len(text)} and a label"
-
-
-def _is_span(span: Any, length: int) -> bool:
-    if not isinstance(span, dict) or not isinstance(span.get("label"), str):
-        return False
-    start, end = span.get("start"), span.get("end")
-    return type(start) is int and type(end) is int and 0 <= start < end <= length

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from schemas.labelled import SPLITS
 from still.errors import UserError
 from still.labels import Overrides, import_labels, print_audits
 from still.settings import load
-from streams.labelled import SPLITS
 
 
 def register(app: typer.Typer) -> None:

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from schemas.errors import InvalidRecord
+from schemas.fields import need, optional
 from streams.errors import ImportFault
-from streams.importers.fields import Malformed, need, optional
 from streams.importers.source import Line, read_bytes, read_json, read_lines
 
 LabelReader = Callable[[Path], Iterator[Line | ImportFault]]
@@ -69,7 +70,7 @@ def read_restaurant8k(file: Path) -> Iterator[Line | ImportFault]:
         try:
             text = need(need(record, "userInput", dict), "text", str)
             spans = [_slot(label) for label in optional(record, "labels", list) or ()]
-        except Malformed as error:
+        except InvalidRecord as error:
             yield ImportFault(file, None, f"utterance {number}: {error}")
             continue
         yield Line(number, {"task": "entities", "id": f"restaurant8k-{number}", "text": text, "target": spans})

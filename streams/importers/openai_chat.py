@@ -11,12 +11,12 @@ from typing import Any
 
 from schemas import edge
 from schemas.errors import InvalidRecord
+from schemas.fields import need, optional, texts
 from schemas.ids import content_hash
 from schemas.records import ConversationEvent
 from streams.errors import ImportFault
 from streams.events import with_content_id
 from streams.importers.customers import customer_of
-from streams.importers.fields import Malformed, need, optional, texts
 from streams.importers.source import Line, read_lines
 
 _IDS = ("id", "conversation_id", "simulation_id")
@@ -31,7 +31,7 @@ def read_openai_chat(file: Path) -> Iterator[ConversationEvent | ImportFault]:
             continue
         try:
             yield with_content_id(edge.check(_conversation(file, line)))
-        except (Malformed, InvalidRecord) as error:
+        except InvalidRecord as error:
             yield ImportFault(file, line.number, str(error))
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import orjson
 
+from schemas.errors import InvalidRecord
+from schemas.fields import broken, object_of
 from schemas.records import ConversationEvent
 from streams.errors import ImportFault
 
@@ -96,13 +98,6 @@ def _never_none(file: Path, lines: Iterator[Line | ImportFault]) -> Iterator[Lin
     yield from lines
 
 
-def broken(error: orjson.JSONDecodeError) -> str:
-    """Why a text is no JSON, as a reader of the file would say it."""
-    if error.msg.startswith("str is not valid UTF-8"):
-        return "is no UTF-8 text; save it as UTF-8"
-    return f"is no JSON: {error.msg} in column {error.colno}"
-
-
 def parse_lines(name: Path | str, lines: Iterable[bytes]) -> Iterator[Line | ImportFault]:
     """The same of lines that are read already, e.g. standard input; `name` stands in the faults."""
     for number, given in enumerate(lines, start=1):
@@ -113,9 +108,6 @@ def parse_lines(name: Path | str, lines: Iterable[bytes]) -> Iterator[Line | Imp
 
 def _line(file: Path | str, number: int, raw: bytes) -> Line | ImportFault:
     try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        return ImportFault(file, number, broken(error))
-    if not isinstance(value, dict):
-        return ImportFault(file, number, f"holds {type(value).__name__}, not an object: {raw[:60]!r}")
-    return Line(number, value)
+        return Line(number, object_of(raw))
+    except InvalidRecord as fault:
+        return ImportFault(file, number, str(fault))

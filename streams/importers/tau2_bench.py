@@ -15,11 +15,11 @@ from typing import Any
 
 from schemas import edge
 from schemas.errors import InvalidRecord
+from schemas.fields import count, microseconds, need, number, optional, priced, texts
 from schemas.records import ConversationEvent, Message, Messages, Outcome, Tools, Usage
 from streams.errors import ImportFault
 from streams.events import with_content_id
 from streams.importers.customers import customer_of, ids_in
-from streams.importers.fields import Malformed, count, microseconds, need, number, optional, priced, texts
 from streams.importers.openai_chat import read_openai_chat
 from streams.importers.source import read_json
 from streams.importers.wrapped import unwrapped, wraps
@@ -52,12 +52,12 @@ def read_tau2_bench(file: Path) -> Iterator[ConversationEvent | ImportFault]:
     try:
         simulations = need(raw, "simulations", list)
         run = _run(file, raw, simulations)
-    except Malformed as error:
+    except InvalidRecord as error:
         raise ImportFault(file, None, f"is no tau2-bench result file: {error}") from error
     for index, simulation in enumerate(simulations):
         try:
             yield with_content_id(edge.check(_conversation(run, simulation)))
-        except (Malformed, InvalidRecord) as error:
+        except InvalidRecord as error:
             yield ImportFault(file, None, f"simulation {index}: {error}")
 
 

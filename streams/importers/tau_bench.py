@@ -12,11 +12,11 @@ from typing import Any
 
 from schemas import edge
 from schemas.errors import InvalidRecord
+from schemas.fields import need, number, optional, texts
 from schemas.records import ConversationEvent, Outcome
 from streams.errors import ImportFault
 from streams.events import with_content_id
 from streams.importers.customers import customer_of
-from streams.importers.fields import Malformed, need, number, optional, texts
 from streams.importers.source import read_json
 
 DOMAINS = ("airline", "retail", "telecom")
@@ -34,7 +34,7 @@ def read_tau_bench(file: Path) -> Iterator[ConversationEvent | ImportFault]:
     for index, record in enumerate(records):
         try:
             yield with_content_id(edge.check(_conversation(file, record)))
-        except (Malformed, InvalidRecord) as error:
+        except InvalidRecord as error:
             yield ImportFault(file, None, f"trajectory {index}: {error}")
 
 

@@ -20,8 +20,8 @@ from typing import Any
 import orjson
 
 from schemas.ids import customer_hash
+from schemas.messages import is_text_part, text_of
 from schemas.records import Conversation, Feedback, Message, Outcome, Tools
-from streams.messages import is_text_part, text_of
 from streams.redact.known import Known, values_in
 from streams.redact.patterns import Kind, find, introduced
 from streams.redact.rewrite import Edit, Rewriter, apply, moved, parse, words_of

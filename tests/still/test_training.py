@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from schemas.labelled import labelled_of
 from still.settings import Settings
 from still.training import as_stored, pool_of
-from streams.labelled import LabelledSettings, example_of, labelled_of
+from streams.labelled import LabelledSettings, example_of
 from streams.settings import RedactSettings
 from tests.trainers.made import LOOP
 from trainers.batches import Policy

@@ -4,18 +4,17 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.ids import customer_hash
+from schemas.labelled import labelled_of
 from schemas.records import Example
 from streams.bucket import DIFFICULTY
 from streams.distill import distill
 from streams.errors import ImportFault
-from streams.importers.fields import Malformed
 from streams.label import read_examples
-from streams.labelled import DECOMPOSER, LabelledSettings, example_of, labelled_of
+from streams.labelled import DECOMPOSER, LabelledSettings, example_of
 from streams.partition import partition_of
 from streams.settings import DistillSettings, RedactSettings
 from tests.streams.conversations import SHOPPING, conversation
@@ -82,34 +81,6 @@ def test_a_customers_lines_are_on_the_side_of_their_conversations() -> None:
 def test_an_example_names_every_version_that_made_it() -> None:
     """Reading and difficulty."""
     assert _example().decomposer == f"{DECOMPOSER}+{DIFFICULTY}"
-
-
-@pytest.mark.parametrize(
-    ("line", "told"),
-    [
-        ({"task": "mood"}, "task='mood' is not one of"),
-        ({"target": ""}, "target='' of intent is neither a label"),
-        ({"target": ["a", " "]}, "neither a label nor a list"),
-        ({"task": "safety", "target": [""]}, "no list of categories"),
-        ({"target": 3}, "neither a label nor a list"),
-        ({"task": "entities", "target": [{"start": 3, "end": 99, "label": "x"}]}, "outside the text of 17"),
-        ({"task": "entities", "target": [{"start": 3, "end": 2, "label": "x"}]}, "outside the text"),
-        ({"task": "entities", "target": [{"start": 3}]}, "lacks start, end or label"),
-        ({"task": "entities", "target": [{"start": True, "end": 4, "label": "x"}]}, "lacks start, end or label"),
-        ({"task": "safety", "target": "hate"}, "no list of categories"),
-        ({"task": "tools", "target": {"arguments": {}}}, "neither null nor"),
-        ({"task": "response", "target": None}, "is no text"),
-        ({"text": None}, "either 'text' or 'messages'"),
-        ({"text": "  "}, "holds no words"),
-        ({"split": "test"}, "split='test' is not one of"),
-        ({"weight": "heavy"}, "weight='heavy' is no finite number"),
-        ({"lable_set": "x"}, "no use for 'lable_set'"),
-    ],
-)
-def test_a_wrong_line_is_named(line: dict[str, Any], told: str) -> None:
-    """What is wrong with which value."""
-    with pytest.raises(Malformed, match=told):
-        _example(**line)
 
 
 def test_a_broken_line_is_a_fault_and_the_rest_is_read(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from schemas.messages import text_of
 from trainers.bases.load import Base
 from trainers.errors import BaseUnavailable, NothingToLearn
 from trainers.heads.head import Prediction
@@ -169,14 +170,6 @@ def plain(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Messages as chat templates expect them: text never null, text parts joined, only the keys they know."""
     kept = ("role", "tool_calls", "tool_call_id", "name")
     return [{"content": text_of(message)} | {k: message[k] for k in kept if message.get(k)} for message in messages]
-
-
-def text_of(message: dict[str, Any]) -> str:
-    """The words of a message, without its tool calls."""
-    content = message.get("content") or ""
-    if isinstance(content, list):
-        return " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return str(content)
 
 
 def positions(batch: Batch) -> Tensor:

@@ -133,7 +133,7 @@ def test_calls_of_the_customers_own_device_are_marked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"id": None}, "id=None is no str"),
+        ({"id": None}, "id=None is no text"),
         ({"messages": None}, "messages=None is no list"),
         ({"agent_cost": "free"}, "agent_cost='free' is no finite number"),
         ({"start_time": "soon"}, "start_time='soon' is no ISO time"),
