@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
-from typing import TypeVar
 
 import structlog
 
@@ -23,7 +22,7 @@ from sinks.settings import GROUP as SINK
 from still import kafka, landed
 from still.embedded.stack import Broker, EmbeddedStack
 from still.embedded.supervisor import ChildState
-from still.errors import UserError
+from still.errors import UserError, known
 from still.lag import EndsUnknown, Lag, groups, lags
 from still.security import kafka_options
 from still.settings import Settings
@@ -38,8 +37,6 @@ from streams.topics import partition_counts
 from streams.worker_settings import GROUP as WORKER
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
 
 _LOOK_S = 0.3
 _CONFIRM_S = 5.0
@@ -197,12 +194,13 @@ def _behind(tell: Callable[[str], None]) -> Callable[[int], None]:
 def _account(running: EmbeddedStack, settings: Settings, closed: int | None, patience: Patience) -> Account:
     """What can be known now; a broker or a ClickHouse that is gone leaves its part unknown."""
     cluster = running.stack.cluster_id
-    is_open = None if patience.hurried.is_set() else _known(lambda: len(open_contacts(settings, cluster)))
+    is_open = None if patience.hurried.is_set() else known(lambda: len(open_contacts(settings, cluster)), _cannot_count)
     sink = running.supervisor.statuses().get("sink")
     is_unsure = sink is not None and sink.exit_status in _UNSURE
     # A ClickHouse that did not answer the sink is not waited for once more.
-    rows = None if is_unsure else _known(lambda: _rows(settings))
-    account = Account(running.stack.broker, rows, _known(lambda: _left(settings)), closed, is_open, is_unsure)
+    rows = None if is_unsure else known(lambda: _rows(settings), _cannot_count)
+    left = known(lambda: _left(settings), _cannot_count)
+    account = Account(running.stack.broker, rows, left, closed, is_open, is_unsure)
     log.info(
         "stack_winds_down",
         broker=account.broker,
@@ -223,9 +221,5 @@ def _rows(settings: Settings) -> dict[str, int]:
         return landed.rows(client)
 
 
-def _known(ask: Callable[[], T]) -> T | None:
-    try:
-        return ask()
-    except UserError as error:
-        log.warning("stop_cannot_count", reason=str(error))
-        return None
+def _cannot_count(reason: str) -> None:
+    log.warning("stop_cannot_count", reason=reason)

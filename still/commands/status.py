@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -19,13 +19,11 @@ from rich.table import Table
 from still import landed
 from still.embedded.errors import StackNotRunningError
 from still.embedded.stack import read_children
-from still.errors import UserError
+from still.errors import UserError, known
 from still.lag import groups, lags
 from still.output import console
 from still.security import kafka_options
 from still.settings import Settings, load
-
-T = TypeVar("T")
 
 _EVERY_S = 1.0
 
@@ -57,8 +55,8 @@ def status(
 def collect(settings: Settings) -> dict[str, Any]:
     """One look; what cannot be known is null, and `trouble` says why."""
     trouble: list[str] = []
-    held = _known(lambda: _held(settings), trouble)
-    lag = _known(lambda: lags(settings.bootstrap_servers, groups(settings), kafka_options(settings)), trouble)
+    held = known(lambda: _held(settings), trouble.append)
+    lag = known(lambda: lags(settings.bootstrap_servers, groups(settings), kafka_options(settings)), trouble.append)
     return {
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "processes": _processes(settings),
@@ -83,14 +81,6 @@ def _held(settings: Settings) -> dict[str, Any]:
             "freshness": landed.freshness(client),
             "dead_letters": landed.dead_letters(client),
         }
-
-
-def _known(ask: Callable[[], T], trouble: list[str]) -> T | None:
-    try:
-        return ask()
-    except UserError as error:
-        trouble.append(str(error))
-        return None
 
 
 def _processes(settings: Settings) -> dict[str, Any] | None:
