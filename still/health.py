@@ -1,6 +1,7 @@
 """What a long process says of itself over HTTP: `/metrics`, `/healthz` (it moves), `/readyz` (it can do its work).
 
-Answers are small JSON objects, 200 or 503, made when they are asked for; a request never waits for the main loop.
+Answers are small JSON objects, 200 or 503, made when they are asked for; a request never waits for the main loop, and
+for a neighbour that stands still only PROBE_S.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ log = structlog.get_logger(__name__)
 Check = Callable[[], str | None]
 """What keeps a process from its work now; None = nothing."""
 
+PROBE_S = 2.0
+"""How long a probe waits for all checks together: who probes has patience of some seconds, and wants the reason."""
 _SLOW_CLIENT_S = 10.0
 
 
@@ -52,6 +55,26 @@ def _registry() -> CollectorRegistry:
     return registry
 
 
+class _Asked(threading.Thread):
+    """A check under way; it keeps no process alive."""
+
+    def __init__(self, name: str, check: Check) -> None:
+        super().__init__(name=f"check-{name}", daemon=True)
+        self._check = check
+        self._late = f"{name} does not answer within {PROBE_S:g} s"
+        self._reasons: list[str | None] = []
+        self.start()
+
+    def run(self) -> None:
+        """Ask once."""
+        self._reasons.append(self._check())
+
+    def reason(self, wait_s: float) -> str | None:
+        """What the check says within this time; that it says nothing is a reason too."""
+        self.join(wait_s)
+        return self._reasons[0] if self._reasons else self._late
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
     """One process: its pulse, what it needs for its work, and its figures."""
@@ -60,6 +83,8 @@ class Health:
     pulse: Pulse
     checks: Mapping[str, Check]
     registry: CollectorRegistry = field(default_factory=_registry)
+    _asked: dict[str, _Asked] = field(default_factory=dict, init=False, repr=False)
+    _asking: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def alive(self) -> tuple[HTTPStatus, dict[str, Any]]:
         """Whether the main loop moved lately."""
@@ -70,11 +95,21 @@ class Health:
         return HTTPStatus.SERVICE_UNAVAILABLE, {"process": self.name, "alive": False, "reason": reason}
 
     def ready(self) -> tuple[HTTPStatus, dict[str, Any]]:
-        """Whether everything that its work needs is there; a reason for each thing that is not."""
-        asked = {name: check() for name, check in self.checks.items()}
-        reasons = {name: reason for name, reason in asked.items() if reason is not None}
+        """Whether everything that its work needs is there; a reason for each thing that is not, within PROBE_S."""
+        deadline = time.monotonic() + PROBE_S
+        asked = [(name, self._ask(name)) for name in self.checks]
+        told = {name: one.reason(max(0.0, deadline - time.monotonic())) for name, one in asked}
+        reasons = {name: reason for name, reason in told.items() if reason is not None}
         status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
         return status, {"process": self.name, "ready": not reasons, "reasons": reasons}
+
+    def _ask(self, name: str) -> _Asked:
+        """A check that an earlier probe left without an answer is not asked again beside it: threads do not pile up."""
+        with self._asking:
+            asked = self._asked.get(name)
+            if asked is None or not asked.is_alive():
+                asked = self._asked[name] = _Asked(name, self.checks[name])
+            return asked
 
 
 def assigned(ready: threading.Event) -> Check:

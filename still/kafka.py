@@ -16,7 +16,8 @@ from streams.produce import ProduceSettings
 CHECK_S = 5.0
 WAIT_S = 30.0
 """How long a process that is to stay may wait for a broker that starts beside it."""
-_PROBE_S = 2.0
+_PROBE_S = 1.5
+"""Less than a health probe waits, so that its answer tells where nobody answers, and what to mend."""
 _POLL_S = 0.05
 
 
@@ -44,7 +45,7 @@ def reach(settings: Settings, timeout_s: float = CHECK_S) -> str:
     deadline = time.monotonic() + timeout_s
     while True:
         try:
-            return str(client.list_topics(timeout=max(_POLL_S, min(1.0, timeout_s))).cluster_id)
+            return str(client.list_topics(timeout=max(_POLL_S, min(1.0, deadline - time.monotonic()))).cluster_id)
         except KafkaException as error:
             client.poll(_POLL_S)
             if (refusal := _refusal(settings, heard)) or time.monotonic() > deadline:

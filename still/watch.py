@@ -18,11 +18,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from sinks.tables import by_topic
-from still import landed
+from still import landed, wiring
 from still.embedded.stack import EmbeddedStack
 from still.embedded.supervisor import ChildState
 from still.errors import UserError
-from still.health import Health, Pulse
+from still.health import Check, Health, Pulse
+from still.kafka import broker_trouble
 from still.lag import Look, look
 from still.security import kafka_options
 from still.settings import Settings
@@ -65,8 +66,16 @@ class Watch:
     _lost: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def health(self) -> Health:
-        """The supervisor's own health: ready while every child is."""
-        health = Health("up", self.pulse, {"children": self._children_trouble})
+        """The supervisor's own health: ready while every child is, and broker and ClickHouse answer.
+
+        A child that stands still is a process like any other to the one that watches it.
+        """
+        checks: dict[str, Check] = {
+            "children": self._children_trouble,
+            "broker": lambda: broker_trouble(self.settings()),
+            "clickhouse": lambda: wiring.clickhouse_trouble(self.settings()),
+        }
+        health = Health("up", self.pulse, checks)
         self.register(health.registry)
         return health
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sinks.clickhouse.client import Client, Login, connect
+from sinks.clickhouse.client import ANSWER_S, Client, Login, connect
 from sinks.clickhouse.settings import TableSettings
 from sinks.errors import SinkError
 from sinks.model_events import KafkaAnnouncer
@@ -11,11 +11,13 @@ from still import schema_ids
 from still.security import kafka_options
 from still.settings import Settings
 
+_PROBE_S = 2.0
 
-def clickhouse(settings: Settings, *, wait_s: float = 0.0) -> Client:
+
+def clickhouse(settings: Settings, *, wait_s: float = 0.0, answer_s: float = ANSWER_S) -> Client:
     """The ClickHouse that the settings name; raises what `connect` raises."""
     login = Login(settings.clickhouse_user, settings.clickhouse_password.get_secret_value(), settings.clickhouse_ca)
-    return connect(settings.clickhouse_url, settings.database, login=login, wait_s=wait_s)
+    return connect(settings.clickhouse_url, settings.database, login=login, wait_s=wait_s, answer_s=answer_s)
 
 
 def table_settings(settings: Settings) -> TableSettings:
@@ -38,7 +40,7 @@ def announcer(settings: Settings, timeout_s: float = 30.0) -> KafkaAnnouncer:
 def clickhouse_trouble(settings: Settings) -> str | None:
     """Why ClickHouse cannot be asked; None = it can."""
     try:
-        client = clickhouse(settings)
+        client = clickhouse(settings, answer_s=_PROBE_S)
         client.rows("SELECT 1")
         client.close()
     except SinkError as error:

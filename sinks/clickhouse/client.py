@@ -23,6 +23,7 @@ from clickhouse_connect.driver.transform import NativeTransform
 from sinks.errors import LeaseLost, Misconfigured, QueryFailed, Rejected, SinkError, Temporary
 
 _TROUBLE = re.compile(r"\[Errno -?\d+\] ([\w ]+)")
+_SILENCE = re.compile(r"\((?:read|connect) timeout=([\d.]+)\)")
 _UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 # The driver logs what it raises; log or raise, never both.
 _DRIVER_LOG = "clickhouse_connect"
@@ -224,7 +225,7 @@ def _driver(url: str, login: Login, answer_s: float) -> Driver:
         password=login.password,
         database="default",
         compress=COMPRESSION,
-        connect_timeout=5,
+        connect_timeout=min(5.0, answer_s),
         send_receive_timeout=answer_s,
         # Sessions would make the threads wait for one another.
         autogenerate_session_id=False,
@@ -253,6 +254,8 @@ def _words(error: exceptions.Error) -> str:
     """ClickHouse's own sentence, or the system's, without the driver's wrapping."""
     if error.code is None and (trouble := _TROUBLE.search(str(error))):
         return f"no answer: {trouble[1]}"
+    if error.code is None and (silence := _SILENCE.search(str(error))):
+        return f"it does not answer within {float(silence[1]):g} s"
     text = str(error).partition(" (for url ")[0]
     start = text.find("Code: ")
     return exceptions.scrub_error_details(text[max(start, 0) :]).strip()

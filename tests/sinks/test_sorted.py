@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from sinks.clickhouse.client import TEMPORARY, _sorted, connect
 from sinks.errors import LeaseLost, Misconfigured, QueryFailed, Rejected, Temporary
+from still.embedded.ports import LOOPBACK
 from still.embedded.stack import Stack
 
 
@@ -52,3 +55,10 @@ def test_what_passes_is_tried_again(code: int | None) -> None:
 def test_a_violated_constraint_is_a_lost_lease() -> None:
     """The tables have no other constraint."""
     assert type(_sorted(DatabaseError("Code: 469", code=469), refused=Rejected)) is LeaseLost
+
+
+def test_a_silence_says_how_long_it_was() -> None:
+    """Nobody needs the driver's wrapping to see that ClickHouse stands still."""
+    with socket.create_server((LOOPBACK, 0)) as silent:
+        with pytest.raises(Temporary, match=r"ClickHouse at http://\S+: it does not answer within 1 s$"):
+            connect(f"http://{LOOPBACK}:{silent.getsockname()[1]}", "default", answer_s=1.0)

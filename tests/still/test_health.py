@@ -11,6 +11,7 @@ from sinks.metrics import PrometheusMetrics
 from still.embedded.ports import LOOPBACK
 from still.errors import UserError
 from still.health import Health, Pulse, assigned, served
+from tests.streams.log import eventually
 
 
 def _silent_for(seconds: float) -> Pulse:
@@ -46,6 +47,24 @@ def test_each_missing_thing_has_its_reason() -> None:
     )
     ready.set()
     assert health.ready() == (200, {"process": "worker", "ready": True, "reasons": {}})
+
+
+def test_check_that_hangs_is_a_reason_and_is_not_asked_twice() -> None:
+    """The probe is answered while the check still waits; the next one waits for the same asking, and hears its end."""
+    answered, asked = threading.Event(), list[str]()
+
+    def hang() -> None:
+        asked.append("again")
+        assert answered.wait(60)
+
+    health = Health("sink", Pulse(5), {"clickhouse": hang, "broker": lambda: "it is away"})
+    late = {"clickhouse": "clickhouse does not answer within 2 s", "broker": "it is away"}
+    for _ in range(2):
+        status, told = health.ready()
+        assert (status, told["reasons"], answered.is_set()) == (503, late, False)
+    assert asked == ["again"]
+    answered.set()
+    eventually(lambda: health.ready()[1]["reasons"] == {"broker": "it is away"}, 30, "a check that answers again")
 
 
 def test_paths_answer_over_http() -> None:
