@@ -59,6 +59,6 @@ def test_a_violated_constraint_is_a_lost_lease() -> None:
 
 def test_a_silence_says_how_long_it_was() -> None:
     """Nobody needs the driver's wrapping to see that ClickHouse stands still."""
-    with socket.create_server((LOOPBACK, 0)) as silent:
-        with pytest.raises(Temporary, match=r"ClickHouse at http://\S+: it does not answer within 1 s$"):
-            connect(f"http://{LOOPBACK}:{silent.getsockname()[1]}", "default", answer_s=1.0)
+    silence = r"ClickHouse at http://\S+: it does not answer within 1 s$"
+    with socket.create_server((LOOPBACK, 0)) as silent, pytest.raises(Temporary, match=silence):
+        connect(f"http://{LOOPBACK}:{silent.getsockname()[1]}", "default", answer_s=1.0)
