@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -17,10 +18,16 @@ from still import wiring
 from still.commands.up import start_processes
 from still.demo import traffic
 from still.embedded.stack import Ports, embedded_stack, read_children
+from still.labels import Overrides, import_labels
 from still.lag import groups, lags
 from still.settings import Settings, load
+from still.training import pool_of
+from tests.trainers.made import LOOP
+from trainers.batches import Policy
+from trainers.compose import compose
 
 CONTACTS = 40
+BENCHMARK = Overrides(label_set=None, split="benchmark")
 
 
 @pytest.fixture(scope="module", name="settings")
@@ -146,6 +153,25 @@ def test_status_follows_until_it_is_stopped(settings: Settings) -> None:
         assert process.wait(60) == 0
     assert looks[0]["at"] < looks[1]["at"] < looks[2]["at"]
     assert all(look["rows"] for look in looks)
+
+
+@pytest.mark.timeout(180)
+def test_a_file_of_the_benchmark_teaches_nothing(settings: Settings, tmp_path: Path) -> None:
+    """Training on a file asks the store: lines imported as benchmark are left out, by redacted words and customers."""
+    told = [f"I am client{number}@example.org, where is parcel {chr(97 + number)}?" for number in range(20)]
+    lines = [{"task": "intent", "text": text, "target": "track", "customer_id": text[5:12]} for text in told]
+    file, more = tmp_path / "held.jsonl", tmp_path / "held_and_more.jsonl"
+    file.write_bytes(b"\n".join(map(orjson.dumps, lines)))
+    free = {"task": "intent", "text": "nobody ever said this", "target": "other", "id": "free", "split": "train"}
+    trained = [line | {"label_set": "held", "split": "train"} for line in lines]
+    more.write_bytes(b"\n".join(map(orjson.dumps, [*trained, free | {"label_set": "held"}])))
+    assert [audit.faults for audit in import_labels([file], settings, "jsonl", BENCHMARK, dry_run=False)] == [[]]
+    _settled(settings)
+    track = replace(LOOP, label_set="held")
+    pool = pool_of(more, more, track, settings)
+    assert pool.query["benchmark_of_store"] == "checked 20 items"
+    batch = compose(pool, Policy(task="intent", label_set="held", max_items=99, replay_share=0.0, seed=1))
+    assert [item.id for item in batch.items] == ["free"]
 
 
 def test_processes_find_each_other(settings: Settings, tmp_path: Path) -> None:
