@@ -1,4 +1,4 @@
-"""The processes of a long run: broker, ClickHouse, worker, sink and publisher, and who of them may be killed."""
+"""The processes of a long run: broker, ClickHouse, worker, sink and publisher; what outlives a kill may be killed."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.settings import TableSettings
 from sinks.tables import by_topic
 from still.embedded.broker import broker_child, cluster_id_of
+from still.embedded.child import Child
 from still.embedded.clickhouse.child import clickhouse_child
 from still.embedded.ports import LOOPBACK, choose_port
 from still.readiness import is_ready
@@ -30,7 +31,7 @@ DATABASE = "crash"
 INACTIVITY_S = 30
 LANDED = tuple(topic for topic in by_topic() if topic != "model.events")
 READY_S = 120.0
-WORKER_LIFE_S, SINK_LIFE_S, PUBLISHER_LIFE_S, BROKER_LIFE_S = 20.0, 12.0, 100.0, 150.0
+WORKER_LIFE_S, SINK_LIFE_S, CLICKHOUSE_LIFE_S, PUBLISHER_LIFE_S, BROKER_LIFE_S = 20.0, 12.0, 40.0, 100.0, 150.0
 """How long each may live after it is ready; the mean is half of it. A node of several lives longer in proportion."""
 
 
@@ -112,10 +113,11 @@ class Field:
         self._folder = folder
         self._seed = traffic.seed
         self._deaths = deaths
-        self._brokers = [self._victim(kind) for kind in broker.kinds()]
-        self._engine, self.clickhouse_url = self._clickhouse()
+        engine = clickhouse_child(folder / "clickhouse", port := choose_port(0))
+        self.clickhouse_url = f"http://{LOOPBACK}:{port}"
+        self._stores = [self._victim(kind) for kind in (*broker.kinds(), self._clickhouse(engine))]
+        self.settle()
         self.client = _tables(self.clickhouse_url)
-        self._until(lambda: cluster_id_of(self.bootstrap_servers) is not None)
         self.cluster_id = str(cluster_id_of(self.bootstrap_servers))
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
         ensure_topics(admin, "", PARTITIONS, broker.replication)
@@ -125,13 +127,22 @@ class Field:
 
     def step(self, *, fire: bool) -> None:
         """Start what is down, kill what is due."""
-        for victim in (*self._brokers, self.worker, self.sink):
+        for victim in (*self._stores, self.worker, self.sink):
             victim.step(fire=fire)
         process = self._publisher.process
         self.published = self.published or (process is not None and process.poll() == 0)
         if not self.published:
             self._publisher.step(fire=fire)
         time.sleep(0.02)
+
+    def settle(self) -> None:
+        """Return when every broker and ClickHouse run and answer; nothing is killed meanwhile."""
+        deadline = time.monotonic() + READY_S
+        while not (all(victim.is_up() for victim in self._stores) and _answers(self.bootstrap_servers)):
+            assert time.monotonic() < deadline, f"broker or ClickHouse not ready in {READY_S:.0f} s; see {self._folder}"
+            for victim in self._stores:
+                victim.step(fire=False)
+            time.sleep(0.2)
 
     def stop_gracefully(self) -> None:
         """SIGTERM to worker and sink; both must end by themselves with status 0."""
@@ -141,28 +152,17 @@ class Field:
 
     def close(self) -> None:
         """End all that is left, by kill -9."""
-        for victim in (self._publisher, self.worker, self.sink, *self._brokers):
+        for victim in (self._publisher, self.worker, self.sink, *reversed(self._stores)):
             _end(victim.process)
-        _end(self._engine)
         self._broker.close()
 
     def _victim(self, kind: Kind) -> Victim:
         return Victim(kind, self._seed, self._deaths)
 
-    def _until(self, check: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + READY_S
-        while not check():
-            assert time.monotonic() < deadline, f"broker or ClickHouse not ready in {READY_S:.0f} s; see {self._folder}"
-            for victim in self._brokers:
-                victim.step(fire=False)
-            time.sleep(0.2)
-
-    def _clickhouse(self) -> tuple[subprocess.Popen[bytes], str]:
-        port = choose_port(0)
-        child = clickhouse_child(self._folder / "clickhouse", port)
-        process = spawn(child.argv, self._folder / "clickhouse.log")
-        self._until(child.ready)
-        return process, f"http://{LOOPBACK}:{port}"
+    def _clickhouse(self, child: Child) -> Kind:
+        """Its folder outlives every kill, its port too."""
+        start = partial(spawn, child.argv, self._folder / "clickhouse.log")
+        return Kind(child.name, start, child.ready, CLICKHOUSE_LIFE_S)
 
     def _worker(self) -> Kind:
         start = self._module("worker_process", self.bootstrap_servers, "", str(self._folder), str(INACTIVITY_S))

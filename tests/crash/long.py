@@ -2,9 +2,9 @@
 
     python -m tests.crash.long --broker apache3 --seed 7 --kills 500 --events 1000000
 
-Worker, sink, publisher and, with Apache Kafka, the brokers are killed -9 at uniformly random times, by a schedule of
-the seed. All is journaled in a folder of broker and seed: the same command goes on where it was cut off (not with
-Tansu, whose log is gone with its process). Exit status 1 when the audit finds anything.
+Worker, sink, publisher, ClickHouse and, with Apache Kafka, the brokers are killed -9 at uniformly random times, by a
+schedule of the seed. All is journaled in a folder of broker and seed: the same command goes on where it was cut off
+(not with Tansu, whose log is gone with its process). Exit status 1 when the audit finds anything.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sinks.clickhouse.client import connect
+from sinks.errors import Temporary
 from sinks.tables import by_topic
 from tests.crash import audit, journal, log_reader, reference
 from tests.crash.field import BROKERS, DATABASE, INACTIVITY_S, LANDED, Field, Traffic
@@ -58,6 +59,7 @@ class Run:
 
     def drain(self) -> None:
         """Let all run until the sink is at the end of every topic, and nothing moves for longer than inactivity."""
+        self.field.settle()
         deadline = time.monotonic() + DRAIN_S
         seen: Mapping[str, Mapping[int, int]] = {}
         quiet_since = time.monotonic()
@@ -117,7 +119,10 @@ class Run:
 
     def _tell(self, what: str) -> None:
         minutes = (time.monotonic() - self._since) / 60
-        rows = {topic: self._count(topic) for topic in LANDED}
+        try:
+            rows: object = {topic: self._count(topic) for topic in LANDED}
+        except Temporary:
+            rows = "unknown, ClickHouse is down"
         print(f"{minutes:6.1f} min  {what}; deaths {self._deaths.told()}; rows {rows}", flush=True)
 
 

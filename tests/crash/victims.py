@@ -78,6 +78,10 @@ class Victim:
         elif self._due is None and now - self._since > STUCK_S:
             self._kill("stuck", now)
 
+    def is_up(self) -> bool:
+        """Whether it runs and is ready."""
+        return self.process is not None and self.process.poll() is None and self.kind.is_ready()
+
     def stop(self, signal_: signal.Signals, patience_s: float = 30.0) -> int | None:
         """End it for good; its exit status, None if it was not there."""
         if self.process is None:
