@@ -2,21 +2,29 @@
 
 A test with the marker `apache` needs Java and Maven. Where they are missing it is skipped, and fails instead under
 `REQUIRE_APACHE=1`, which `.ci/run` sets. Tests that share the node stay apart by topic prefix (`tests/stack.py`).
+
+A folder's `conftest.py` that takes `on_either` for its `stack` has each of its tests twice: over Tansu in the tier that
+the test names, and over Apache Kafka in the slow tier.
 """
 
 import os
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from still.embedded.apache.broker import apache_child
 from still.embedded.apache.jars import fetched_jars, java
+from still.embedded.broker import cluster_id_of
 from still.embedded.errors import MissingPartError
 from still.embedded.ports import LOOPBACK, choose_port
+from still.embedded.stack import Stack
 
+EITHER = ("tansu", pytest.param("apache", marks=[pytest.mark.slow, pytest.mark.apache]))
+"""The parameters of a fixture that gives a broker by name; the embedded one is `Stack`'s `memory`."""
 _READY_SECONDS = 100.0
 
 
@@ -72,6 +80,14 @@ def _apache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheNode]:
 def _own_apache(tmp_path: Path) -> Iterator[ApacheNode]:
     """A running node of this test alone, which it may kill and start again. Use with the marker `apache`."""
     yield from _running(tmp_path / "apache")
+
+
+def on_either(request: pytest.FixtureRequest, stack: Stack) -> Stack:
+    """The stack with the broker that the parameter of the fixture names."""
+    if request.param == "tansu":
+        return stack
+    servers = request.getfixturevalue("apache").bootstrap_servers
+    return replace(stack, bootstrap_servers=servers, cluster_id=str(cluster_id_of(servers, 30.0)), broker="apache")
 
 
 def _running(folder: Path) -> Iterator[ApacheNode]:

@@ -1,4 +1,8 @@
-"""What crash tests have in common: tables and topics for a sink, and a pipeline of worker and sink."""
+"""What crash tests have in common: either broker, tables and topics for a sink, a pipeline of worker and sink.
+
+Whatever takes `stack` or `running` here is there twice: over Tansu in the test's own tier, over Apache Kafka in the
+slow one. A test for one of them says so: `@pytest.mark.parametrize("stack", ["apache"], indirect=True)`.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +14,24 @@ from confluent_kafka.cimpl import NewTopic
 from sinks.clickhouse.client import Client, connect
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.settings import TableSettings
-from still.embedded.stack import Stack
+from still.embedded.stack import EmbeddedStack, Ports, Stack, embedded_stack
+from tests.apache import EITHER, on_either
 from tests.crash.pipeline import SEED, Pipeline
 from tests.crash.sinking import PARTITIONS
+
+
+@pytest.fixture(name="stack", params=EITHER)
+def _stack(request: pytest.FixtureRequest, stack: Stack) -> Stack:
+    """The session's ClickHouse, and of its brokers either."""
+    return on_either(request, stack)
+
+
+@pytest.fixture(name="running", params=EITHER)
+def _running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedStack]:
+    """A stack of this test's own, whose children may be killed or stand still."""
+    broker = "memory" if request.param == "tansu" else "apache"
+    with embedded_stack(tmp_path / "stack", Ports(broker=0, clickhouse=0), broker) as running:
+        yield running
 
 
 @pytest.fixture(name="client")
@@ -27,12 +46,9 @@ def _client(stack: Stack, database: str, topic_prefix: str) -> Client:
     return client
 
 
-@pytest.fixture(name="pipeline", params=["tansu", pytest.param("apache", marks=[pytest.mark.apache, pytest.mark.slow])])
-def _pipeline(
-    request: pytest.FixtureRequest, stack: Stack, topic_prefix: str, database: str, tmp_path: Path
-) -> Iterator[Pipeline]:
-    """A pipeline on either broker, with its topics and tables."""
-    broker = stack if request.param == "tansu" else request.getfixturevalue("apache")
-    pipeline = Pipeline(broker.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path, SEED)
+@pytest.fixture(name="pipeline")
+def _pipeline(stack: Stack, topic_prefix: str, database: str, tmp_path: Path) -> Iterator[Pipeline]:
+    """A pipeline with its topics and tables."""
+    pipeline = Pipeline(stack.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path, SEED)
     with pipeline.made():
         yield pipeline

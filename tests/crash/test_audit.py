@@ -25,6 +25,8 @@ from tests.crash.twin import CLUSTER, RULES
 
 PARTITION = 2
 
+pytestmark = pytest.mark.parametrize("stack", ["tansu"], indirect=True)  # no broker in it
+
 
 class Landed(NamedTuple):
     """A database as it must be, the reference beside it, and the oracle's journal."""

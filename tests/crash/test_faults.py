@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -14,10 +13,11 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from still.embedded.stack import Ports, Stack, embedded_stack
+from still.embedded.stack import EmbeddedStack, Stack
 from tests.apache import ApacheNode
 from tests.crash.lossy import losing
 from tests.crash.pipeline import EVENTS, SEED, WITHIN_S, Pipeline
+from tests.crash.started import standing_still
 
 SESSION_S = 6.0
 STALL_S = 60.0
@@ -68,7 +68,7 @@ def test_a_zombie_worker_doubles_nothing_in_clickhouse(pipeline: Pipeline) -> No
 
 
 @pytest.mark.apache
-@pytest.mark.parametrize("pipeline", ["apache"], indirect=True)
+@pytest.mark.parametrize("stack", ["apache"], indirect=True)
 def test_workers_that_come_and_go_lose_nothing(pipeline: Pipeline) -> None:
     """Under load workers join, leave by SIGTERM and die by kill -9, every few seconds.
 
@@ -104,26 +104,18 @@ def test_appends_whose_answer_is_lost_land_once(pipeline: Pipeline) -> None:
     assert pipeline.counts()[EVENTS] > 1000
 
 
-def test_a_clickhouse_that_stands_still_costs_no_memory_and_no_row(tmp_path: Path) -> None:
+def test_a_clickhouse_that_stands_still_costs_no_memory_and_no_row(running: EmbeddedStack, tmp_path: Path) -> None:
     """For a minute nothing can land while events go on: the sink's memory stays bounded, it lives, and catches up."""
-    with embedded_stack(tmp_path / "stack", Ports(broker=0, clickhouse=0)) as running:
-        here = running.stack
-        with Pipeline(
-            here.bootstrap_servers, "stall.", here.clickhouse_url, "stall", tmp_path, SEED
-        ).made() as pipeline:
-            worker, sink = pipeline.worker(), pipeline.sink()
-            engine = running.supervisor.statuses()["clickhouse"].pid
-            assert engine is not None
-            os.kill(engine, signal.SIGSTOP)
-            try:
-                highest = _load(pipeline, sink.pid)
-            finally:
-                os.kill(engine, signal.SIGCONT)
-            assert (worker.poll(), sink.poll()) == (None, None)
-            assert highest < MOST_BYTES
-            pipeline.drain()
-            stop([worker, sink])
-            assert pipeline.audit() == []
+    here = running.stack
+    with Pipeline(here.bootstrap_servers, "stall.", here.clickhouse_url, "stall", tmp_path, SEED).made() as pipeline:
+        worker, sink = pipeline.worker(), pipeline.sink()
+        with standing_still(running, "clickhouse"):
+            highest = _load(pipeline, sink.pid)
+        assert (worker.poll(), sink.poll()) == (None, None)
+        assert highest < MOST_BYTES
+        pipeline.drain()
+        stop([worker, sink])
+        assert pipeline.audit() == []
 
 
 def _load(pipeline: Pipeline, pid: int) -> int:
@@ -140,6 +132,7 @@ def _load(pipeline: Pipeline, pid: int) -> int:
 
 
 @pytest.mark.apache
+@pytest.mark.parametrize("stack", ["tansu"], indirect=True)
 def test_a_broker_reborn_and_offsets_forgotten_change_nothing(
     own_apache: ApacheNode, stack: Stack, database: str, tmp_path: Path
 ) -> None:

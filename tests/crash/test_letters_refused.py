@@ -19,7 +19,6 @@ from schemas.exits import FAIL_STOP
 from schemas.records import ConversationEvent, DeadLetter
 from still.embedded.stack import Stack
 from streams.partition import partition_of
-from tests.apache import ApacheNode
 from tests.crash.commands import Place
 from tests.streams.log import PARTITIONS, eventually, read, write
 
@@ -55,11 +54,12 @@ def committed(place: Place) -> int:
 @pytest.mark.slow
 @pytest.mark.apache
 @pytest.mark.timeout(400)
-def test_nothing_is_acknowledged_while_letters_are_refused(  # noqa: PLR0917 - fixtures
-    apache: ApacheNode, stack: Stack, topic_prefix: str, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stack", ["apache"], indirect=True)
+def test_nothing_is_acknowledged_while_letters_are_refused(
+    stack: Stack, topic_prefix: str, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker ends with status 70, the sink holds; with a larger topic both land letters and what lay behind."""
-    place = Place(apache.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path)
+    place = Place(stack.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path)
     place.prepare(monkeypatch)
     limit_letters(place, 100_000)
     talk = ConversationEvent("e", "contact-1", "conversation", messages=[{"role": "user", "content": "Hello"}])

@@ -10,7 +10,6 @@ from confluent_kafka.admin import AdminClient
 
 from still.commands.worker import instance_of
 from still.embedded.stack import Stack
-from tests.apache import ApacheNode
 from tests.crash.commands import Place
 from tests.streams.log import eventually
 
@@ -31,12 +30,13 @@ def members(place: Place) -> dict[str, set[str]]:
 @pytest.mark.slow
 @pytest.mark.apache
 @pytest.mark.timeout(300)
-def test_workers_without_a_name_share_and_come_back(  # noqa: PLR0917 - fixtures
-    apache: ApacheNode, stack: Stack, topic_prefix: str, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stack", ["apache"], indirect=True)
+def test_workers_without_a_name_share_and_come_back(
+    stack: Stack, topic_prefix: str, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither throws the other out; one that was killed has its partitions again, and no third member appears."""
     places = [
-        Place(apache.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path / name) for name in "ab"
+        Place(stack.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path / name) for name in "ab"
     ]
     places[0].prepare(monkeypatch)
     names = {instance_of(place.folder) for place in places}

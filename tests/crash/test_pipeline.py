@@ -6,12 +6,9 @@ import random
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
-from still.embedded.stack import Stack
-from tests.apache import ApacheNode
 from tests.crash.pipeline import EVENTS, SEED, WITHIN_S, Pipeline
 
 KILLED = -signal.SIGKILL
@@ -19,22 +16,19 @@ KILLED = -signal.SIGKILL
 
 @pytest.mark.apache
 @pytest.mark.timeout(300)
-def test_worker_and_sink_are_killed_once_over_apache(
-    apache: ApacheNode, stack: Stack, topic_prefix: str, database: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("stack", ["apache"], indirect=True)
+def test_worker_and_sink_are_killed_once_over_apache(pipeline: Pipeline) -> None:
     """In short what the slow tier does in full: a death between effect and commit, and between block and ledger."""
-    servers = apache.bootstrap_servers
-    with Pipeline(servers, topic_prefix, stack.clickhouse_url, database, tmp_path, SEED).made() as pipeline:
-        pipeline.publish(0)
-        assert ended(pipeline.worker("settled conversation.events:1")) == KILLED
-        assert pipeline.committed() == {}
-        assert ended(pipeline.sink("inserted conversation_events:1")) == KILLED
-        worker, sink = pipeline.worker(), pipeline.sink()
-        pipeline.drain()
-        for process in (worker, sink):
-            process.send_signal(signal.SIGTERM)
-        assert (ended(worker), ended(sink)) == (0, 0)
-        assert pipeline.audit() == []
+    pipeline.publish(0)
+    assert ended(pipeline.worker("settled conversation.events:1")) == KILLED
+    assert pipeline.committed() == {}
+    assert ended(pipeline.sink("inserted conversation_events:1")) == KILLED
+    worker, sink = pipeline.worker(), pipeline.sink()
+    pipeline.drain()
+    for process in (worker, sink):
+        process.send_signal(signal.SIGTERM)
+    assert (ended(worker), ended(sink)) == (0, 0)
+    assert pipeline.audit() == []
 
 
 def ended(process: subprocess.Popen[bytes]) -> int:

@@ -6,7 +6,6 @@ import random
 import signal
 import time
 from contextlib import nullcontext
-from pathlib import Path
 from threading import Event, Timer
 
 import pytest
@@ -25,7 +24,7 @@ from sinks.settings import SinkSettings
 from sinks.tables import table
 from sinks.values import Partition, Refused, Row
 from sinks.write import block_of
-from still.embedded.stack import Ports, Stack, embedded_stack
+from still.embedded.stack import EmbeddedStack, Stack
 from tests.crash.sinking import DEADLINE_S, PARTITIONS, sink
 from tests.crash.started import standing_still
 from tests.sinks.made import arrived, example
@@ -146,36 +145,34 @@ def test_a_power_cut_is_refilled_from_the_ledger(
 
 
 @pytest.mark.parametrize("how", ["gone", "mute"])
-def test_a_sink_whose_broker_is_away_ends_when_told(tmp_path: Path, how: str) -> None:
+def test_a_sink_whose_broker_is_away_ends_when_told(running: EmbeddedStack, how: str) -> None:
     """SIGTERM while the broker is killed, or stands still without an answer: status 0, and soon."""
-    with embedded_stack(tmp_path / "stack", Ports(broker=0, clickhouse=0)) as running:
-        here = running.stack
-        make_topics(here.bootstrap_servers, "away.")
-        client = connect(here.clickhouse_url, "away")
-        migrate(client, TableSettings(database="away"))
-        _produce(here, "away.", range(MORE_ROWS))
-        with sink(here, "away.", "away") as process:
-            _wait_for(client, 1)
-            with standing_still(running, "broker") if how == "mute" else nullcontext():
-                if how == "gone":
-                    running.stop_children(["broker"])
-                time.sleep(1)
-                process.terminate()
-                assert process.wait(ENDS_WITHIN_S) == 0
+    here = running.stack
+    make_topics(here.bootstrap_servers, "away.")
+    client = connect(here.clickhouse_url, "away")
+    migrate(client, TableSettings(database="away"))
+    _produce(here, "away.", range(MORE_ROWS))
+    with sink(here, "away.", "away") as process:
+        _wait_for(client, 1)
+        with standing_still(running, "broker") if how == "mute" else nullcontext():
+            if how == "gone":
+                running.stop_children(["broker"])
+            time.sleep(1)
+            process.terminate()
+            assert process.wait(ENDS_WITHIN_S) == 0
 
 
-def test_letters_wait_for_a_broker_no_longer_than_the_sink_does(tmp_path: Path) -> None:
+def test_letters_wait_for_a_broker_no_longer_than_the_sink_does(running: EmbeddedStack) -> None:
     """While the broker stands still a letter is waited for, until the sink gives up: then it fails at once."""
     letters = [letter_of(arrived(example(1), 1, Partition("c", "examples", 0)), Refused("rejected", "by a test"))]
-    with embedded_stack(tmp_path / "stack", Ports(broker=0, clickhouse=0)) as running:
-        make_topics(running.stack.bootstrap_servers, "away.")
-        dead_letters = KafkaDeadLetters(SinkSettings(running.stack.bootstrap_servers, "away."))
-        given_up = Event()
-        dead_letters.write(letters, given_up)
-        with standing_still(running, "broker"):
-            Timer(1.0, given_up.set).start()
-            since = time.monotonic()
-            with pytest.raises(BrokerUnavailable):
-                dead_letters.write(letters, given_up)
-            assert given_up.is_set()
-            assert time.monotonic() - since < CONFIRM_S / 2
+    make_topics(running.stack.bootstrap_servers, "away.")
+    dead_letters = KafkaDeadLetters(SinkSettings(running.stack.bootstrap_servers, "away."))
+    given_up = Event()
+    dead_letters.write(letters, given_up)
+    with standing_still(running, "broker"):
+        Timer(1.0, given_up.set).start()
+        since = time.monotonic()
+        with pytest.raises(BrokerUnavailable):
+            dead_letters.write(letters, given_up)
+        assert given_up.is_set()
+        assert time.monotonic() - since < CONFIRM_S / 2

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from confluent_kafka import Producer
 
 from schemas.codec import encode
@@ -21,7 +20,7 @@ from schemas.exits import STOPPED_LATE
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.settings import TableSettings
 from still.embedded.ports import LOOPBACK, choose_port
-from still.embedded.stack import EmbeddedStack, Ports, embedded_stack
+from still.embedded.stack import EmbeddedStack
 from tests.crash.commands import Place
 from tests.crash.started import standing_still
 from tests.sinks.made import example
@@ -33,16 +32,9 @@ ENDS_WITHIN_S = 15.0
 """Ten seconds, and what a loaded machine takes; an insert's answer would be waited for a minute."""
 
 
-@pytest.fixture(name="running")
-def _running(tmp_path: Path) -> Iterator[EmbeddedStack]:
-    """A stack of this test's own, with topics."""
-    with embedded_stack(tmp_path / "stack", Ports(broker=0, clickhouse=0)) as running:
-        make_topics(running.stack.bootstrap_servers, PREFIX)
-        yield running
-
-
 def _place(running: EmbeddedStack, folder: Path) -> Place:
     place = Place(running.stack.bootstrap_servers, PREFIX, running.stack.clickhouse_url, "late", folder)
+    make_topics(place.bootstrap_servers, PREFIX)
     migrate(place.client(), TableSettings(database="late"))
     return place
 
