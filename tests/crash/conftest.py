@@ -14,7 +14,7 @@ from confluent_kafka.cimpl import NewTopic
 from sinks.clickhouse.client import Client, connect
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.settings import TableSettings
-from still.embedded.stack import EmbeddedStack, Ports, Stack, embedded_stack
+from still.embedded.stack import Broker, EmbeddedStack, Ports, Stack, embedded_stack
 from tests.apache import EITHER, on_either
 from tests.crash.pipeline import SEED, Pipeline
 from tests.crash.sinking import PARTITIONS
@@ -29,7 +29,7 @@ def _stack(request: pytest.FixtureRequest, stack: Stack) -> Stack:
 @pytest.fixture(name="running", params=EITHER)
 def _running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedStack]:
     """A stack of this test's own, whose children may be killed or stand still."""
-    broker = "memory" if request.param == "tansu" else "apache"
+    broker: Broker = "memory" if request.param == "tansu" else "apache"
     with embedded_stack(tmp_path / "stack", Ports(broker=0, clickhouse=0), broker) as running:
         yield running
 

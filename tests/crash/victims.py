@@ -9,8 +9,9 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 STARTUP_SHARE = 0.2
 """How many of the kills fall anywhere into a start; the others count from readiness."""
@@ -51,6 +52,20 @@ class Deaths:
         return {f"{name} {how}": n for (name, how), n in sorted(self.counts.items())}
 
 
+class Due(NamedTuple):
+    """When a life is to end: so many seconds after its start, or after it was ready."""
+
+    after_s: float
+    in_start: bool
+
+
+def due(seed: int, name: str, number: int, life_s: float) -> Due:
+    """Of life `number` of a process; a pure function, so that a seed keeps its plan whoever else is killed."""
+    chance = random.Random(f"{seed}:{name}:{number}")
+    in_start = chance.random() < STARTUP_SHARE
+    return Due(chance.uniform(0, life_s), in_start)
+
+
 @dataclass(slots=True)
 class Victim:
     """One process under fire; `step` is called again and again from one thread."""
@@ -61,7 +76,7 @@ class Victim:
     process: subprocess.Popen[bytes] | None = None
     _since: float = 0.0
     _due: float | None = None
-    _chance: random.Random = field(default_factory=random.Random)
+    _after_s: float = 0.0
 
     def step(self, *, fire: bool) -> None:
         """Start, watch or kill, whatever is due now; without `fire` nothing is killed."""
@@ -72,7 +87,7 @@ class Victim:
             self.deaths.note(self.kind.name, "ended", status)
             self.process = None
         elif self._due is None and self.kind.is_ready():
-            self._due = now + self._chance.uniform(0, self.kind.life_s)
+            self._due = now + self._after_s
         elif fire and self._due is not None and now >= self._due:
             self._kill("killed", now)
         elif self._due is None and now - self._since > STUCK_S:
@@ -93,11 +108,10 @@ class Victim:
 
     def _begin(self, now: float) -> None:
         number = sum(n for (name, _), n in self.deaths.counts.items() if name == self.kind.name)
-        self._chance = random.Random(f"{self.seed}:{self.kind.name}:{number}")
+        self._after_s, in_start = due(self.seed, self.kind.name, number, self.kind.life_s)
         self.process = self.kind.start()
         self._since = now
-        in_start = self._chance.random() < STARTUP_SHARE
-        self._due = now + self._chance.uniform(0, self.kind.life_s) if in_start else None
+        self._due = now + self._after_s if in_start else None
 
     def _kill(self, how: str, now: float) -> None:
         assert self.process is not None
