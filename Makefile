@@ -29,8 +29,12 @@ test: setup ## All tests except the slow ones
 test-all: test ## All tests: the slow ones one after the other, for their faults are meant to be the only ones
 	$(BIN)/pytest -q -m slow
 
-test-crash: setup ## 500 kills under a million events on three Apache Kafka nodes; prints its seed, goes on where it was cut off
+test-crash: setup ## 500 kills under a million events on three Apache Kafka nodes, then test-apache; prints its seed, goes on where it was cut off
 	$(BIN)/python -m tests.crash.long --broker apache3 $(if $(SEED),--seed $(SEED))
+	$(MAKE) test-apache
+
+test-apache: setup ## The slow tests of tests/crash and tests/evolution over Apache Kafka, which test-all has too
+	REQUIRE_APACHE=1 $(BIN)/pytest -q -m "slow and apache" tests/crash tests/evolution
 
 check: setup ## Lint, format, types
 	$(BIN)/ruff check .
@@ -49,4 +53,4 @@ up: setup ## The whole stack in the foreground
 clean: ## Forget the embedded data (not the environment)
 	rm -rf .still .still-main-job
 
-.PHONY: help setup demo test test-all test-crash check bench main-job up clean
+.PHONY: help setup demo test test-all test-crash test-apache check bench main-job up clean

@@ -31,7 +31,7 @@ DATABASE = "crash"
 INACTIVITY_S = 30
 LANDED = tuple(topic for topic in by_topic() if topic != "model.events")
 READY_S = 120.0
-WORKER_LIFE_S, SINK_LIFE_S, CLICKHOUSE_LIFE_S, PUBLISHER_LIFE_S, BROKER_LIFE_S = 20.0, 12.0, 40.0, 100.0, 150.0
+WORKER_LIFE_S, SINK_LIFE_S, CLICKHOUSE_LIFE_S, PUBLISHER_LIFE_S, BROKER_LIFE_S = 20.0, 12.0, 30.0, 100.0, 150.0
 """How long each may live after it is ready; the mean is half of it. A node of several lives longer in proportion."""
 
 

@@ -28,7 +28,7 @@ from tests.crash.worker_process import settings
 
 TOLD_EVERY_S = 30.0
 DRAIN_S = 3600.0
-RATE = 350.0
+RATE = 420.0
 """Events a second: a million take about as long as 500 kills do, so that none of these meets an idle stream."""
 EVENTS = "conversation.events"
 
