@@ -24,7 +24,7 @@ from faust.auth import SASLCredentials, SSLCredentials
 
 from schemas.exits import FAIL_STOP, STOPPED_LATE, TRIPPED
 from streams.chunk import Chunk
-from streams.consumer import ChunkTransport
+from streams.consumer import MEASURE_EVERY_S, ChunkTransport
 from streams.errors import TooManyRejected
 from streams.metrics import Metrics
 from streams.stage import Stage
@@ -58,11 +58,6 @@ class Runner:
         """Tell the stage which partitions are its own."""
         await self._call(self.stage.assign, partitions)
 
-    def forget(self, partitions: Sequence[int]) -> None:
-        """Show no figures of partitions that go to another worker."""
-        for partition in partitions:
-            self._metrics.forget(topic=self.stage.topic, partition=partition)
-
     async def tick(self) -> None:
         """Let the stage do what time alone causes."""
         await self._call(self.stage.tick, time.time_ns() // 1000)
@@ -80,12 +75,8 @@ class Runner:
             _exit(FAIL_STOP)
 
     def _note(self, chunk: Chunk) -> None:
-        oldest, newest = chunk.arrived[0], chunk.arrived[-1]
         self._metrics.add("records_consumed", len(chunk.arrived), topic=self.stage.topic)
         self._metrics.add("chunks_acknowledged", 1, topic=self.stage.topic)
-        self._metrics.set("newest_record_us", newest.timestamp_us, topic=self.stage.topic, partition=chunk.partition)
-        self._metrics.set("freshness_seconds", time.time() - oldest.timestamp_us / 1e6, topic=self.stage.topic,
-                          partition=chunk.partition)  # fmt: skip
         log.debug("chunk_acknowledged", topic=chunk.topic, partition=chunk.partition, first=chunk.first, end=chunk.end,
                   bytes=chunk.bytes)  # fmt: skip
 
@@ -102,6 +93,7 @@ def build(settings: WorkerSettings, stages: Sequence[Stage], metrics: Metrics, s
         topic = app.topic(name, key_serializer="raw", value_serializer="raw")
         app.agent(topic, name=runner.stage.name, concurrency=1)(runner.run)
     app.task(_ticking(app, list(runners.values()), settings.idle_check_s, signals.beat))
+    app.timer(MEASURE_EVERY_S, name="measure")(_measuring(app))
     _follow_assignment(app, runners, signals.ready)
     return app
 
@@ -170,8 +162,6 @@ def _follow_assignment(app: Any, runners: dict[str, Runner], ready: threading.Ev
     async def revoked(_app: Any, partitions: set[Any], **_: Any) -> None:
         ready.clear()
         await _tell(runners, ())
-        for topic, runner in runners.items():
-            runner.forget([tp.partition for tp in partitions if tp.topic == topic])
         log.info("partitions_revoked", partitions=_names(partitions))
 
     async def assigned(_app: Any, partitions: set[Any], **_: Any) -> None:
@@ -199,6 +189,13 @@ def _ticking(app: Any, runners: Sequence[Runner], every_s: float, beat: Callable
             beat()
 
     return tick
+
+
+def _measuring(app: Any) -> Any:
+    async def measure() -> None:
+        await app.consumer.measure()
+
+    return measure
 
 
 def _names(partitions: Any) -> list[str]:

@@ -14,10 +14,11 @@ from streams.errors import LogWentBack
 
 @dataclass(slots=True)
 class _Open:
-    """A chunk handed over: the offset after its last record, its size, whether it is acknowledged."""
+    """A chunk handed over: the offset after its last record, its size, its oldest timestamp, whether it is done."""
 
     end: int
     bytes: int
+    oldest_us: int
     acknowledged: bool = False
 
 
@@ -40,15 +41,20 @@ class Watermark:
         """Bytes handed over of which the acknowledgement is missing."""
         return self._bytes
 
-    def open(self, end: int, size: int) -> None:
-        """Note a chunk handed over that ends before offset `end`.
+    @property
+    def waits_since_us(self) -> int | None:
+        """Kafka timestamp of the first record handed over that is not acknowledged; None = nothing waits."""
+        return self._open[0].oldest_us if self._open else None
+
+    def open(self, end: int, size: int, oldest_us: int) -> None:
+        """Note a chunk handed over that ends before offset `end`, its first record with this Kafka timestamp.
 
         Raises:
             LogWentBack: it lies before a chunk handed over earlier.
         """
         if self._end is not None and end <= self._end:
             raise LogWentBack(f"a chunk ends at offset {end} after one that ended at {self._end}; the log was replaced")
-        self._open.append(_Open(end, size))
+        self._open.append(_Open(end, size, oldest_us))
         self._end = end
         self._bytes += size
 

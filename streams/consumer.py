@@ -16,13 +16,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import structlog
-from aiokafka.errors import ConsumerStoppedError, IllegalStateError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams.chunk import Chunk, cut
 from streams.commit import Watermark
 from streams.errors import LogWentBack
+from streams.gauges import Gauges, Place
 from streams.metrics import Metrics, NoMetrics
 
 log = structlog.get_logger()
@@ -34,14 +35,24 @@ is over even if a record came just after the question, so that it bounds the fre
 CROWDED_WAIT_S = 0.05
 """How long a fetch may wait while another partition is full: it must not delay that one's next chunk."""
 
+MEASURE_EVERY_S = 1.0
+ENDS_WAIT_S = 2.0
+"""How long a question for the ends may stay without an answer; the next one is asked anew."""
+
 
 class _PromptThread(driver.AIOKafkaConsumerThread):
-    """Faust's thread around aiokafka with a fetch that waits less."""
+    """Faust's thread around aiokafka with a fetch that waits less, and a question that does not queue."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001 - Faust fixes 1.5 s and has no setting
         return consumer
+
+    async def ends(self, places: list[Place]) -> dict[Any, int]:
+        """Where these end, as the broker says; not in Faust's queue of calls, where a commit would wait behind it."""
+        asked = asyncio.run_coroutine_threadsafe(self._ensure_consumer().end_offsets(places), self.thread_loop)
+        ends: dict[Any, int] = await asyncio.wrap_future(asked)
+        return ends
 
 
 class ChunkConsumer(driver.Consumer):
@@ -51,7 +62,7 @@ class ChunkConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         transport = cast("ChunkTransport", self.transport)
         self.buffer_bytes = transport.buffer_bytes
-        self.metrics = transport.metrics
+        self._gauges = Gauges(transport.metrics)
         self._watermarks: dict[TP, Watermark] = defaultdict(Watermark)
         self._expected: dict[TP, int] = {}
         self._sought: dict[TP, int] = {}
@@ -69,7 +80,10 @@ class ChunkConsumer(driver.Consumer):
         message.acked = True
         self._unacked_messages.discard(message)
         moved = self._watermarks[message.tp].acknowledge(message.offset + 1)
-        self._note_lag(message.tp, message.offset + 1)
+        arrived = message.value.arrived
+        position = self._watermarks[message.tp].position
+        self._gauges.acknowledged(Place(*message.tp), position, arrived[0].timestamp_us, arrived[-1].timestamp_us)
+        self._show(Place(*message.tp))
         self._room.set()
         if self._waiting_for_ack is not None and not self._waiting_for_ack.done():
             self._waiting_for_ack.set_result(None)
@@ -88,7 +102,7 @@ class ChunkConsumer(driver.Consumer):
             self._watermarks.pop(tp, None)
             self._expected.pop(tp, None)
             self._sought.pop(tp, None)
-            self.metrics.forget(topic=tp.topic, partition=tp.partition)
+            self._gauges.drop(Place(*tp))
 
     async def perform_seek(self) -> None:
         """Go to the committed offsets; where there is none, or 0, to the first record (aiokafka would stay put)."""
@@ -102,7 +116,35 @@ class ChunkConsumer(driver.Consumer):
         self._expected = {TP(*tp): offset for tp, offset in {**known, **beginnings}.items()}
         self._watermarks.clear()
         self._sought.clear()
+        self._gauges.hold({Place(*tp): position for tp, position in self._expected.items()})
         self._room.set()
+
+    # -- what is shown -------------------------------------------------------------------------------------------------
+
+    async def measure(self) -> None:
+        """Show where each partition stands, also while no stage moves.
+
+        A full partition is not fetched, so that nobody tells its end by the way: it is asked for.
+        """
+        for place in self._gauges.held:
+            self._show(place)
+        if not (self._gauges.held and self.flow_active):
+            return
+        try:
+            ends = await asyncio.wait_for(cast("_PromptThread", self._thread).ends(self._gauges.held), ENDS_WAIT_S)
+        except (TimeoutError, KafkaError) as error:
+            log.debug("ends_unknown", reason=str(error))  # what was known before goes on being shown
+            return
+        for tp, end in ends.items():
+            self._gauges.heard(Place(*tp), end)
+            self._show(Place(*tp))
+
+    def _show(self, place: Place) -> None:
+        tp = TP(*place)
+        with contextlib.suppress(AssertionError):  # aiokafka's word for a partition lost just now
+            self._gauges.heard(place, self.highwater(tp))
+        mark = self._watermarks.get(tp)
+        self._gauges.show(place, None if mark is None else mark.waits_since_us)
 
     # -- from the broker to the agents ---------------------------------------------------------------------------------
 
@@ -136,19 +178,14 @@ class ChunkConsumer(driver.Consumer):
         """Whether the session that fetched these records still holds; if not they are fetched again."""
         if not self._is_live(tp, generation) or not await self._follows_on(tp, records[0].offset):
             return self._is_live(tp, generation)
-        self._note_lag(tp, records[0].offset)
+        self._show(Place(*tp))
         for chunk in cut(tp.topic, tp.partition, records):
             if not self._is_live(tp, generation):
                 return False
-            self._watermarks[tp].open(chunk.end, chunk.bytes)
+            self._watermarks[tp].open(chunk.end, chunk.bytes, chunk.arrived[0].timestamp_us)
             self._expected[tp] = chunk.end
             await self.wait_first(self.callback(_message(tp, chunk, generation)), self.suspend_flow.wait())
         return True
-
-    def _note_lag(self, tp: TP, position: int) -> None:
-        with contextlib.suppress(IllegalStateError):  # the partition may be lost at any moment
-            lag = max(0, (self.highwater(tp) or 0) - position)
-            self.metrics.set("lag_records", lag, topic=tp.topic, partition=tp.partition)
 
     def _is_live(self, tp: TP, generation: int) -> bool:
         return self.flow_active and self.app.consumer_generation_id == generation and tp in self.assignment()

@@ -100,4 +100,5 @@ class AssembleStage:
 
     def _measure(self, chunk: Chunk, steps: list[Step], assembler: Assembler) -> None:
         self._log.metrics.add("records_repeated", sum(step.duplicate for step in steps), topic=self.topic)
-        self._log.metrics.set("held_bytes", assembler.held_bytes, topic=self.topic, partition=chunk.partition)
+        if chunk.partition in self._mine:  # of a chunk that outlived its session nothing may be shown: who would end it
+            self._log.metrics.set("held_bytes", assembler.held_bytes, topic=self.topic, partition=chunk.partition)

@@ -13,7 +13,7 @@ from streams.assembly_store import AssemblyStore
 from streams.deliver import Delivery
 from streams.errors import WrongPartitions
 from streams.look_back import LookBack
-from streams.metrics import Metrics, NoMetrics
+from streams.metrics import Metrics, NoMetrics, Unprefixed
 from streams.produce import ProduceSettings
 from streams.stage import Log, Stage
 from streams.stage_assemble import AssembleStage
@@ -39,14 +39,15 @@ def run(settings: WorkerSettings, signals: Signals, metrics: Metrics | None = No
 
 def build(settings: WorkerSettings, metrics: Metrics, signals: Signals) -> Any:
     """The Faust app of these settings; the broker's cluster id is asked once, here. Each stage has its own delivery."""
+    shown = Unprefixed(metrics, settings.topic_prefix)
     current = partial(cluster_id_of, settings.bootstrap_servers, settings.kafka_options)
     cluster = current()
 
     def log() -> Log:
-        delivery = Delivery(_produce_settings(settings), metrics, settings.give_up_after_s)
-        return Log(cluster, settings.topic_prefix, delivery, metrics, current)
+        delivery = Delivery(_produce_settings(settings), shown, settings.give_up_after_s)
+        return Log(cluster, settings.topic_prefix, delivery, shown, current)
 
-    return agents.build(settings, [_stage(name, settings, log()) for name in settings.stages], metrics, signals)
+    return agents.build(settings, [_stage(name, settings, log()) for name in settings.stages], shown, signals)
 
 
 def check_topics(settings: WorkerSettings) -> None:

@@ -65,11 +65,12 @@ def main() -> None:
     inactivity_s, group = (*others, "2", GROUP)[0], (*others[1:], GROUP)[0]
     announce_when(signals.ready, Path(folder), "worker")
     with pytest.MonkeyPatch.context() as patch:
-        _add_points(patch, KillAt())
+        add_points(patch, KillAt())
         run(settings(bootstrap_servers, prefix, Path(folder), int(inactivity_s), group), signals)
 
 
-def _add_points(patch: pytest.MonkeyPatch, reached: Point) -> None:
+def add_points(patch: pytest.MonkeyPatch, reached: Point) -> None:
+    """Let the worker of this process say when it reaches a point."""
     build = agents.build
 
     def pointed(settings: WorkerSettings, stages: Sequence[Stage], *others: Any) -> Any:

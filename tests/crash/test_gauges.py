@@ -1,0 +1,108 @@
+"""What a worker's gauges say when it matters: while a stage hangs, and after partitions went to another worker."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from still.embedded.ports import LOOPBACK, choose_port
+from still.embedded.stack import Stack
+from tests.crash.started import end
+from tests.crash.stuck_process import HANG
+from tests.streams.log import PARTITIONS, eventually, make_topics, write
+
+EVENTS = "conversation.events"
+Figures = dict[tuple[str, str, int], float]
+"""Value by gauge, topic, partition."""
+
+
+@contextmanager
+def _worker(stack: Stack, prefix: str, folder: Path, name: str) -> Iterator[str]:
+    """A worker that is ready; gives its URL."""
+    folder.mkdir(exist_ok=True)
+    url = f"http://{LOOPBACK}:{(port := choose_port(0))}"
+    argv = [sys.executable, "-m", "tests.crash.stuck_process", stack.bootstrap_servers, prefix, str(folder), str(port)]
+    with (folder / "worker.log").open("ab") as log:
+        process = subprocess.Popen([*argv, name], stderr=log)
+    try:
+        eventually(lambda: _is_ready(url) or process.poll() is not None, 120, "a ready worker")
+        yield url
+    finally:
+        end([process])
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=30).is_success
+    except httpx.ConnectError:
+        return False
+
+
+def _figures(url: str) -> Figures:
+    families = text_string_to_metric_families(httpx.get(f"{url}/metrics", timeout=30).text)
+    samples = [sample for family in families for sample in family.samples if "partition" in sample.labels]
+    return {
+        (s.name.removeprefix("still_worker_"), s.labels["topic"], int(s.labels["partition"])): s.value for s in samples
+    }
+
+
+def _lag(url: str) -> float:
+    """Over all partitions of the events; -1 = some partition's is not known."""
+    figures = _figures(url)
+    lags = [figures.get(("lag_records", EVENTS, number)) for number in range(PARTITIONS)]
+    return -1 if None in lags else sum(lag or 0 for lag in lags)
+
+
+def _events(numbers: range) -> list[tuple[bytes | None, bytes | None]]:
+    """Records that are refused: what they cost is one letter each, and nothing else."""
+    return [(str(number).encode(), b"no event") for number in numbers]
+
+
+@pytest.mark.timeout(240)
+def test_lag_and_freshness_grow_while_a_stage_hangs(stack: Stack, topic_prefix: str, tmp_path: Path) -> None:
+    """Nothing is fetched any more, for the buffers are full, and still each event that comes is counted."""
+    make_topics(stack.bootstrap_servers, topic_prefix)
+    with _worker(stack, topic_prefix, tmp_path, "a") as url:
+        eventually(lambda: _lag(url) == 0, 60, "no lag where there are no records")
+        (tmp_path / HANG).touch()
+        for sent in range(1, 41):  # one by one: of its last batch the embedded broker tells only the first record
+            write(stack.bootstrap_servers, f"{topic_prefix}{EVENTS}", _events(range(sent - 1, sent)))
+        eventually(lambda: _lag(url) == 40, 60, "a lag of all that came")
+        oldest_s = max(value for (name, *_), value in _figures(url).items() if name == "freshness_seconds")
+        for sent in range(41, 61):
+            write(stack.bootstrap_servers, f"{topic_prefix}{EVENTS}", _events(range(sent - 1, sent)))
+        eventually(lambda: _lag(url) == 60, 60, "a lag that grows")
+        assert max(value for (name, *_), value in _figures(url).items() if name == "freshness_seconds") > oldest_s
+        (tmp_path / HANG).unlink()
+        eventually(lambda: _lag(url) == 0, 60, "no lag")
+
+
+@pytest.mark.timeout(240)
+def test_lost_partitions_leave_no_gauge(stack: Stack, topic_prefix: str, tmp_path: Path) -> None:
+    """Two workers share: each partition stands in one of them, under the topic's name without its prefix."""
+    make_topics(stack.bootstrap_servers, topic_prefix)
+    with _worker(stack, topic_prefix, tmp_path / "a", "a") as first:
+        write(stack.bootstrap_servers, f"{topic_prefix}{EVENTS}", _events(range(40)))
+        eventually(lambda: len(_places(first, "freshness_seconds")) == PARTITIONS, 60, "gauges of every partition")
+        assert _places(first, "held_bytes") == _places(first, "newest_record_us") == set(range(PARTITIONS))
+        with _worker(stack, topic_prefix, tmp_path / "b", "b") as second:
+            eventually(lambda: len(_places(first, "lag_records")) == PARTITIONS // 2, 60, "half of the lags")
+            write(stack.bootstrap_servers, f"{topic_prefix}{EVENTS}", _events(range(40)))
+            eventually(lambda: len(_places(second, "held_bytes")) == PARTITIONS // 2, 60, "the other half")
+            assert _places(first, "lag_records").isdisjoint(_places(second, "lag_records"))
+            for url in (first, second):
+                mine = _places(url, "lag_records")
+                assert all(topic in {EVENTS, "conversations"} for _, topic, _ in _figures(url))
+                assert {number for _, topic, number in _figures(url) if topic == EVENTS} == mine
+
+
+def _places(url: str, gauge: str) -> set[int]:
+    """The partitions of the events that this gauge stands for."""
+    return {number for name, topic, number in _figures(url) if (name, topic) == (gauge, EVENTS)}
