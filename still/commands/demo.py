@@ -32,8 +32,8 @@ from trainers.service import TrainerService, last_watermark
 from trainers.tracks import Track, load_tracks
 
 ROUNDS = 2
-AMOUNT = traffic.Amount(conversations=900, benchmark=80)
-"""So much that development can certify a coverage: at 5 % error that takes some 110 items without a mistake."""
+AMOUNT = traffic.Amount(conversations=900, benchmark=80, development=400)
+"""Half of development certifies a coverage: for 5 % error that takes at least 107 sure answers without a mistake."""
 MOST_ITEMS = 700
 """Items of one round: what a track learns from in the demo's time; all of development is measured."""
 QUESTION = "hi, I would like to send back the lamp I bought last week"
@@ -59,7 +59,7 @@ def demo(
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))  # the bars say what goes on
     began = time.monotonic()
     settings = load(**({} if folder is None else {"folder": folder}))
-    amount = traffic.Amount(conversations, AMOUNT.benchmark)
+    amount = replace(AMOUNT, conversations=conversations)
     try:
         with explained(), embedded_stack(settings.folder) as running, _bars() as bars:
             _start(running, settings.folder, bars)
@@ -98,8 +98,9 @@ def _fill(settings: Settings, client: Client, amount: traffic.Amount, bars: Prog
         traffic.publish_traffic(settings, amount.conversations, lambda share: bars.update(line, completed=share / 2))
         traffic.await_landed(client, wanted, lambda share: bars.update(line, completed=0.5 + share / 2))
     bars.update(line, completed=1)
-    line = bars.add_task("benchmark of other customers", total=1)
-    traffic.await_items(client, traffic.import_ground_truth(settings, amount.benchmark))
+    line = bars.add_task("labels of other customers", total=1)
+    judged = traffic.import_ground_truth(settings, "benchmark", amount.benchmark)
+    traffic.await_items(client, judged + traffic.import_ground_truth(settings, "development", amount.development))
     bars.update(line, completed=1)
 
 

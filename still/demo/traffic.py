@@ -1,4 +1,4 @@
-"""The demo's traffic: customers of the fictional shop, published once, and the ground truth of other customers.
+"""The demo's traffic: customers of the fictional shop, published once, and labels of others to judge and certify by.
 
 Everything is a function of fixed seeds, so a second run finds in ClickHouse what the first one left and adds nothing.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import orjson
 
+from schemas.records import TASKS, Split, Task
 from sinks.clickhouse.client import Client
 from still.capture import open_publisher
 from still.errors import UserError
@@ -24,7 +25,11 @@ from streams.simulate.simulate import simulate
 
 START_US = 1_793_520_000_000_000  # 2026-11-01T08:00:00Z: a fixed day makes equal events in every run
 TRAFFIC_SEED = 7
-BENCHMARK_SEED = 8
+LABELLED: dict[Split, tuple[int, tuple[Task, ...]]] = {
+    "benchmark": (8, TASKS),
+    "development": (9, ("intent", "entities", "safety")),
+}
+"""Seed and tasks of the labelled file of each side; what has no right and wrong answers cannot be certified."""
 LANDED_WITHIN_S = 120.0
 _POLL_S = 0.5
 
@@ -34,10 +39,11 @@ Tell = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """How many contacts of production and of the benchmark's customers there are."""
+    """How many contacts there are of production, and of the customers behind either labelled file."""
 
     conversations: int
     benchmark: int
+    development: int
 
 
 def publish_traffic(settings: Settings, amount: int, tell: Tell) -> set[str]:
@@ -79,18 +85,18 @@ def await_landed(client: Client, wanted: set[str], tell: Tell) -> None:
         time.sleep(_POLL_S)
 
 
-def import_ground_truth(settings: Settings, amount: int) -> int:
-    """Write the labelled file of the benchmark's customers into the folder and import it; how many items it has."""
-    file = settings.folder / "demo" / "benchmark.jsonl"
-    _write(file, amount)
-    (audit,) = import_labels([file], settings, "jsonl", Overrides(None, "benchmark"), dry_run=False)
+def import_ground_truth(settings: Settings, side: Split, amount: int) -> int:
+    """Write the labelled file of one side's customers into the folder and import it; how many items it has."""
+    file = settings.folder / "demo" / f"{side}.jsonl"
+    _write(file, side, amount)
+    (audit,) = import_labels([file], settings, "jsonl", Overrides(None, side), dry_run=False)
     if audit.faults:
-        raise UserError(f"the benchmark file is broken: {audit.faults[0]}")
+        raise UserError(f"the {side} file is broken: {audit.faults[0]}")
     return audit.examples
 
 
 def await_items(client: Client, wanted: int) -> None:
-    """Return when so many benchmark items are in ClickHouse.
+    """Return when so many labelled items are in ClickHouse.
 
     Raises:
         UserError: they are not after two minutes.
@@ -99,12 +105,14 @@ def await_items(client: Client, wanted: int) -> None:
     deadline = time.monotonic() + LANDED_WITHIN_S
     while (found := int(client.rows(sql)[0]["n"])) < wanted:
         if time.monotonic() > deadline:
-            raise UserError(f"{found} of {wanted} benchmark items are in ClickHouse; see `still status`")
+            raise UserError(f"{found} of {wanted} labelled items are in ClickHouse; see `still status`")
         time.sleep(_POLL_S)
 
 
-def _write(file: Path, amount: int) -> None:
+def _write(file: Path, side: Split, amount: int) -> None:
+    seed, tasks = LABELLED[side]
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb") as out:
-        for line in ground_truth(SimulateSettings(START_US, amount), BENCHMARK_SEED):
-            out.write(orjson.dumps(line) + b"\n")
+        for line in ground_truth(SimulateSettings(START_US, amount), seed):
+            if line["task"] in tasks:
+                out.write(orjson.dumps(line) + b"\n")
