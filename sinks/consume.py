@@ -108,6 +108,7 @@ class _Held:
     last: int
     marks: dict[Source, Mark] = field(default_factory=dict)
     is_marked: bool = True
+    freshness_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -267,14 +268,26 @@ class Session:
         metrics.add("rows_landed", rows, topic=topic)
         now_s = time.time()
         for partition, oldest_us in batch.oldest_us.items():
-            metrics.set("freshness_seconds", now_s - oldest_us / 1e6, topic=topic, partition=partition.number)
+            if held := self._held.get(partition):
+                held.freshness_s = now_s - oldest_us / 1e6
 
     def _measure(self) -> None:
+        """Show each partition's lag and freshness, which grow while no block lands."""
         self._measured_s = time.monotonic()
+        metrics, now_s, waits = self._signals.metrics, time.time(), self._waits_since_us()
         for partition, held in self._held.items():
             if (end := self._reader.end(partition)) is not None:
                 lag = max(0, end - held.last - 1)
-                self._signals.metrics.set("lag_records", lag, topic=partition.topic, partition=partition.number)
+                metrics.set("lag_records", lag, topic=partition.topic, partition=partition.number)
+            waits_s = now_s - waits[partition] / 1e6 if partition in waits else None
+            ages_s = [age_s for age_s in (held.freshness_s, waits_s) if age_s is not None]
+            if ages_s:
+                metrics.set("freshness_seconds", max(ages_s), topic=partition.topic, partition=partition.number)
+
+    def _waits_since_us(self) -> dict[Partition, int]:
+        """Kafka timestamp of the first record of each partition that was read and has not landed."""
+        batches = [*(flight.batch for flight in self._flights.values()), *self._buffers.values()]
+        return {p: oldest_us for batch in reversed(batches) for p, oldest_us in batch.oldest_us.items()}
 
     def _balance(self) -> None:
         """Back-pressure: stop fetching a topic whose buffer is full, fetch again when it is not."""

@@ -22,7 +22,8 @@ COUNTERS: dict[CounterName, str] = {
 }
 GAUGES: dict[GaugeName, str] = {
     "lag_records": "Records between the landed position and the end of a partition",
-    "freshness_seconds": "From a record's Kafka timestamp to its confirmed row, the oldest of the newest block",
+    "freshness_seconds": "From a record's Kafka timestamp to its confirmed row, the oldest of the newest block; to now,"
+    " for one that waits longer",
 }
 
 Metrics = Recorder[CounterName, GaugeName]

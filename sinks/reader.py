@@ -5,7 +5,8 @@ Kafka's committed offsets are a hint for lag displays only: where to read on is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from threading import Thread
 from typing import Any, Protocol
 
@@ -21,6 +22,8 @@ log = structlog.get_logger()
 FETCH = 5_000
 METADATA_S = 5.0
 LEAVE_S = 2.0
+END_S = 0.2
+"""How long the loop may wait to hear where a paused partition ends."""
 PROBE_S = 2.0
 """How long the loop may wait to hear which cluster is there: a stop must not wait longer."""
 
@@ -49,6 +52,8 @@ class Reader:
         self._settings = settings
         self._listener = listener
         self._partitions: dict[tuple[str, int], Partition] = {}
+        self._paused: set[str] = set()
+        self._silent_until_s = 0.0
 
     def open(self) -> None:
         """Take all partitions, or join the group and wait to be given some.
@@ -86,12 +91,14 @@ class Reader:
         messages = self._consumer.consume(FETCH, wait_s)
         return [arrived for message in messages if (arrived := self._arrived(message)) is not None]
 
-    def pause(self, topics: Iterable[str]) -> None:
+    def pause(self, topics: Collection[str]) -> None:
         """Fetch nothing more of these topics for now."""
+        self._paused.update(topics)
         self._consumer.pause(self._of(topics))
 
-    def resume(self, topics: Iterable[str]) -> None:
+    def resume(self, topics: Collection[str]) -> None:
         """Fetch these topics again."""
+        self._paused.difference_update(topics)
         self._consumer.resume(self._of(topics))
 
     def commit(self, ends: Mapping[Partition, int]) -> None:
@@ -105,10 +112,23 @@ class Reader:
                 log.warning("commit_hint_lost", why=str(error))
 
     def end(self, partition: Partition) -> int | None:
-        """The end of a partition as its newest fetch brought it; None before the first."""
+        """The end of a partition as its newest fetch brought it, asked for while it is paused; None = not known yet."""
         where = self._position(partition, 0)
         end: int = self._consumer.get_watermark_offsets(where, cached=True)[1]
+        if partition.topic in self._paused:
+            end = max(end, self._asked_end(where))
         return end if end >= 0 else None
+
+    def _asked_end(self, where: TopicPartition) -> int:
+        """What the broker says; -1 = nothing, and then it is left alone for a while: the loop has more to do."""
+        if time.monotonic() < self._silent_until_s:
+            return -1
+        try:
+            end: int = self._consumer.get_watermark_offsets(where, timeout=END_S)[1]
+        except KafkaException:
+            self._silent_until_s = time.monotonic() + METADATA_S
+            return -1
+        return end
 
     def close(self) -> None:
         """Leave the group; of a broker that is away no answer is waited for: commits under way would take a minute."""

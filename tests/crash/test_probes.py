@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -13,7 +12,7 @@ import httpx
 import pytest
 
 from still.embedded.ports import LOOPBACK, choose_port
-from still.embedded.stack import EmbeddedStack, Ports, embedded_stack
+from still.embedded.stack import EmbeddedStack
 from still.settings import Settings
 from still.watch import Watch
 from tests.crash.commands import Place
@@ -23,13 +22,6 @@ from tests.streams.log import eventually
 PREFIX = "probed."
 AT_ONCE_S = 10.0
 """Two seconds, and what a loaded machine takes; an answer of ClickHouse would be waited for a minute."""
-
-
-@pytest.fixture(name="running")
-def _running(tmp_path: Path) -> Iterator[EmbeddedStack]:
-    """A stack of this test's own."""
-    with embedded_stack(tmp_path / "stack", Ports(broker=0, clickhouse=0)) as running:
-        yield running
 
 
 @pytest.mark.timeout(240)

@@ -3,6 +3,8 @@
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import pytest
 from confluent_kafka import Producer
@@ -12,9 +14,11 @@ from schemas.codec import encode
 from sinks import consume
 from sinks.errors import Temporary
 from sinks.memory import MemoryDeadLetters, MemoryStore
+from sinks.metrics import RecordedMetrics
 from sinks.settings import SinkSettings
 from sinks.values import Block, Partition
 from tests.sinks.made import example
+from tests.streams.log import eventually
 
 RECORDS = 20
 DEADLINE_S = 60.0
@@ -58,15 +62,32 @@ class _StandsStill(MemoryStore):
         super().insert(block)
 
 
+class _Frozen(MemoryStore):
+    """A store that answers an insert when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on = threading.Event()
+
+    def insert(self, block: Block) -> None:
+        """Lands the block late."""
+        assert self.goes_on.wait(DEADLINE_S)
+        super().insert(block)
+
+
 def _broker() -> tuple[Producer, str]:
     """Librdkafka's own broker, for as long as the producer lives, with records; and its address."""
     producer = Producer({"test.mock.num.brokers": 1, "log_level": 0})
     servers = ",".join(f"{b.host}:{b.port}" for b in producer.list_topics(timeout=DEADLINE_S).brokers.values())
+    _send(servers, range(RECORDS))
+    return producer, servers
+
+
+def _send(servers: str, numbers: range) -> None:
     sender = Producer({"bootstrap.servers": servers, "log_level": 0})
-    for number in range(RECORDS):
+    for number in numbers:
         sender.produce("examples", encode(example(number)), partition=0)
     assert sender.flush(DEADLINE_S) == 0
-    return producer, servers
 
 
 def _settings(servers: str, *, is_shared: bool) -> SinkSettings:
@@ -118,3 +139,31 @@ def test_a_block_that_does_not_land_keeps_the_sink_from_its_work() -> None:
     assert signals.stuck() is None
     signals.inserting["examples"] = time.monotonic() - consume.LONGEST_INSERT_S - 1
     assert "a block of examples for 31 s" in str(signals.stuck())
+
+
+def test_lag_and_freshness_grow_while_no_block_lands() -> None:
+    """The first block stands still, the next fills the buffer, what follows is not fetched: each record counts."""
+    broker, servers = _broker()
+    store, metrics = _Frozen(), RecordedMetrics()
+    signals = consume.Signals(metrics=metrics)
+    settings = replace(_settings(servers, is_shared=False), max_rows=2, max_wait_s=0.1)
+    loop = threading.Thread(target=consume.run, args=(settings, store, MemoryDeadLetters(), b"key", signals))
+    loop.start()
+    try:
+        freshness_s = [0.0]
+        for sent in (1, 2, 3):
+            eventually(partial(_shows_lag, metrics, sent * RECORDS), DEADLINE_S, f"a lag of {sent} times {RECORDS}")
+            freshness_s.append(metrics.values["freshness_seconds", "examples", 0])
+            _send(servers, range(sent * RECORDS, (sent + 1) * RECORDS))
+        assert freshness_s == sorted(set(freshness_s))
+        store.goes_on.set()
+        eventually(partial(_shows_lag, metrics, 0), DEADLINE_S, "no lag")
+    finally:
+        store.goes_on.set()
+        signals.stop.set()
+        loop.join()
+    broker.flush(0)
+
+
+def _shows_lag(metrics: RecordedMetrics, lag: int) -> bool:
+    return metrics.values.get(("lag_records", "examples", 0)) == lag
