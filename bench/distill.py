@@ -23,13 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from schemas import codec
-from schemas.records import Conversation, ConversationEvent
+from schemas.records import Conversation
 from still.embedded.stack import Ports, running_stack
 from streams import agents
 from streams.assemble import Assembler
 from streams.chunk import Chunk
 from streams.deliver import Delivery
 from streams.distill import distill
+from streams.importers.source import events_in
 from streams.importers.tau2_bench import read_tau2_bench
 from streams.importers.tau_bench import read_tau_bench
 from streams.metrics import RecordedMetrics
@@ -102,7 +103,7 @@ def main() -> None:
 
 def whole_conversations() -> tuple[str, list[Conversation]]:
     """Redacted conversations of the public data, else simulated ones."""
-    events = [event for event in _public() if isinstance(event, ConversationEvent)]
+    events = list(events_in(_public()))
     source = "tau"
     if not events:
         settings = SimulateSettings(start_us=1_700_000_000_000_000, conversations=500, whole=True)

@@ -21,6 +21,7 @@ from schemas import codec
 from schemas.records import Conversation, ConversationEvent, Example, Provenance
 from streams.compose import Placed, compose
 from streams.distill import distill
+from streams.importers.source import events_in
 from streams.importers.tau2_bench import read_tau2_bench
 from streams.importers.tau_bench import read_tau_bench
 from streams.redact import redact
@@ -63,7 +64,7 @@ def events() -> list[ConversationEvent]:
     """All public tau conversations as events."""
     runs = [read_tau_bench(file) for file in sorted((DATA / "tau-bench/dev").glob("*.json"))]
     runs += [read_tau2_bench(file) for file in sorted((DATA / "tau2-bench/dev").glob("*.json"))]
-    return [event for run in runs for event in run if isinstance(event, ConversationEvent)]
+    return [event for run in runs for event in events_in(run)]
 
 
 def _decoded(data: bytes) -> Conversation:

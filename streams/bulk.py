@@ -8,23 +8,28 @@ from concurrent.futures import Future
 
 from schemas.records import ConversationEvent
 from streams.errors import BrokerUnavailable, EventTooLarge, ImportFault, ProduceError
+from streams.importers.source import Found
 from streams.produce import Delivered
 from streams.publisher import Publisher, Receipt, receipt
 
 MAX_UNDER_WAY = 500
 
-Pending = tuple[ConversationEvent, "Future[Delivered]"]
+Sent = ConversationEvent | Found
+"""An event, with the place that it was read from where it has one."""
+
+Fault = ImportFault | ProduceError
+"""Why an event was not sent: an `ImportFault` names its place."""
+
+Pending = tuple[Sent, "Future[Delivered]"]
 
 
-def publish_all(
-    publisher: Publisher, items: Iterable[ConversationEvent | ImportFault]
-) -> Iterator[Receipt | ImportFault | ProduceError]:
+def publish_all(publisher: Publisher, items: Iterable[Sent | ImportFault]) -> Iterator[Receipt | Fault]:
     """A receipt for each event, the fault for each that cannot be sent; faults of the source pass through.
 
     Raises:
         BrokerUnavailable: nobody confirms any more; what has no receipt may be published again.
     """
-    under_way: deque[Pending | ImportFault | ProduceError] = deque()
+    under_way: deque[Pending | Fault] = deque()
     for item in items:
         under_way.append(_begin(publisher, item))
         # What is settled is told at once: a slow source must not hide a failure behind events still to come.
@@ -46,26 +51,34 @@ def publish_each(publisher: Publisher, events: Iterable[ConversationEvent]) -> I
         yield answer
 
 
-def _begin(publisher: Publisher, item: ConversationEvent | ImportFault) -> Pending | ImportFault | ProduceError:
+def _begin(publisher: Publisher, item: Sent | ImportFault) -> Pending | Fault:
     if isinstance(item, ImportFault):
         return item
     try:
-        return item, publisher.begin(item)
+        return item, publisher.begin(_event(item))
     except EventTooLarge as error:
-        return error
+        return _placed(item, error)
 
 
-def _is_settled(pending: Pending | ImportFault | ProduceError) -> bool:
+def _is_settled(pending: Pending | Fault) -> bool:
     return isinstance(pending, (ImportFault, ProduceError)) or pending[1].done()
 
 
-def _finish(pending: Pending | ImportFault | ProduceError) -> Receipt | ImportFault | ProduceError:
+def _finish(pending: Pending | Fault) -> Receipt | Fault:
     if isinstance(pending, (ImportFault, ProduceError)):
         return pending
-    event, confirmed = pending
+    sent, confirmed = pending
     try:
-        return receipt(event, confirmed.result())
+        return receipt(_event(sent), confirmed.result())
     except BrokerUnavailable:
         raise
     except ProduceError as error:
-        return error
+        return _placed(sent, error)
+
+
+def _event(sent: Sent) -> ConversationEvent:
+    return sent.event if isinstance(sent, Found) else sent
+
+
+def _placed(sent: Sent, error: ProduceError) -> Fault:
+    return sent.fault(str(error)) if isinstance(sent, Found) else error

@@ -21,7 +21,7 @@ from streams.chat import Chat, Dumps, messages_of, tools_of
 from streams.errors import EventTooLarge
 
 _LAST_KINDS = ("closed", "conversation")
-_ID_BYTES = 64
+ID_BYTES = 64
 """Room for the id and the number that an event gets last."""
 
 
@@ -136,7 +136,7 @@ def encode_within_limit(event: ConversationEvent) -> bytes:
         EventTooLarge: more than a broker takes.
     """
     value = codec.encode(event)
-    if len(value) <= MAX_EVENT_BYTES - _ID_BYTES:
+    if len(value) <= MAX_EVENT_BYTES - ID_BYTES:
         return value
     raise EventTooLarge(
         f"an event of conversation {event.conversation_id} has {len(value)} bytes, the limit is {MAX_EVENT_BYTES}; "

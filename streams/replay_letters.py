@@ -103,10 +103,10 @@ def repaired(letter: DeadLetter, name: str, data: bytes) -> bytes:
         return data
     if kind is not ConversationEvent:
         return codec.encode(codec.decode_json(data, kind))
-    for event in events_of(name, parse_lines(name, [data])):
-        if isinstance(event, ImportFault):
-            raise event
-        return codec.encode(event)
+    for found in events_of(name, parse_lines(name, [data])):
+        if isinstance(found, ImportFault):
+            raise found
+        return codec.encode(found.event)
     raise ImportFault(name, None, "is empty; write the event as JSON")
 
 

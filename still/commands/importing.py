@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,18 +14,26 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from schemas.records import ConversationEvent
 from still.capture import open_publisher, reported
 from still.settings import load
 from streams.bulk import publish_all
-from streams.errors import ImportFault, ProduceError
+from streams.errors import EventTooLarge, ImportFault
 from streams.importers.audit import FileAudit, audit
 from streams.importers.openai_chat import read_openai_chat
-from streams.importers.source import Importer, files_of
+from streams.importers.source import Found, Importer, files_of
 from streams.importers.split import fitting
 from streams.importers.tau2_bench import read_tau2_bench
 from streams.importers.tau_bench import read_tau_bench
 from streams.publisher import Publisher
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A conversation of a file and the events that it is sent as; a fault stands for itself."""
+
+    whole: Found | ImportFault
+    parts: Sequence[Found | ImportFault]
+
 
 Paths = Annotated[list[Path], typer.Argument(help="Files, or folders of them")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Read and audit only; publish nothing")]
@@ -63,16 +72,30 @@ def files_of_or_fail(paths: list[Path], suffixes: tuple[str, ...]) -> list[Path]
 
 def _import(read: Importer, files: list[Path], *, dry_run: bool, as_json: bool) -> None:
     shown = track(files, "importing", console=Console(stderr=True), transient=True)
+    places: dict[str, str] = {}
     if dry_run:
-        audits = [audit(file.name, _items(read, file)) for file in shown]
+        audits = [audit(file.name, (cut.whole for cut in _cut(read, file)), places) for file in shown]
     else:
         with open_publisher(load()) as publisher:
-            audits = [_publish(publisher, file.name, _items(read, file)) for file in shown]
+            audits = [audit(file.name, _confirmed(publisher, list(_cut(read, file))), places) for file in shown]
     _print(audits, as_json=as_json, published=not dry_run)
     raise typer.Exit(1 if any(one.faults for one in audits) else 0)
 
 
-def _items(read: Importer, file: Path) -> Iterator[ConversationEvent | ImportFault]:
+def _cut(read: Importer, file: Path) -> Iterator[_Cut]:
+    """What the file holds, ready to be sent; a conversation of which a part cannot be sent is a fault as a whole."""
+    for item in _items(read, file):
+        if isinstance(item, ImportFault):
+            yield _Cut(item, [item])
+            continue
+        try:
+            yield _Cut(item, [replace(item, event=part) for part in fitting(item.event)])
+        except EventTooLarge as error:
+            fault = item.fault(str(error))
+            yield _Cut(fault, [fault])
+
+
+def _items(read: Importer, file: Path) -> Iterator[Found | ImportFault]:
     """The file's conversations; a file that is of another format is one fault, the others are still read."""
     try:
         yield from read(file)
@@ -80,18 +103,20 @@ def _items(read: Importer, file: Path) -> Iterator[ConversationEvent | ImportFau
         yield fault
 
 
-def _publish(publisher: Publisher, name: str, items: Iterator[ConversationEvent | ImportFault]) -> FileAudit:
-    found = list(items)
-    audited = audit(name, found)
-    parts = (part for item in found if not isinstance(item, ImportFault) for part in fitting(item))
-    refused = [str(answer) for answer in publish_all(publisher, parts) if isinstance(answer, ProduceError)]
-    audited.faults += refused
-    return audited
+def _confirmed(publisher: Publisher, cuts: list[_Cut]) -> Iterator[Found | ImportFault]:
+    """Each conversation once the broker has all of it, else the fault of its first part that it has not."""
+    answers = publish_all(publisher, (part for cut in cuts for part in cut.parts))
+    for cut in cuts:
+        # One answer a part, in their order.
+        given = list(islice(answers, len(cut.parts)))
+        yield next((answer for answer in given if isinstance(answer, ImportFault)), cut.whole)
 
 
 def _print(audits: list[FileAudit], *, as_json: bool, published: bool) -> None:
     for fault in (fault for one in audits for fault in one.faults):
         typer.echo(f"error: {fault}", err=True)
+    for repeat in (repeat for one in audits for repeat in one.repeats):
+        typer.echo(f"note: {repeat}", err=True)
     if as_json:
         typer.echo(orjson.dumps([asdict(one) for one in audits]).decode())
         return

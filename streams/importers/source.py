@@ -5,11 +5,11 @@ No format lives here. A broken line or item becomes an `ImportFault` value, so t
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -18,10 +18,34 @@ from schemas.fields import broken, object_of
 from schemas.records import ConversationEvent
 from streams.errors import ImportFault
 
-HEAD = 1024
-"""Bytes at the start of a file that tell text from anything else."""
+_MARK = 4
+"""Bytes at the start of a file that can say that no line of it is UTF-8; one bad byte later is its line's fault."""
 
-Importer = Callable[[Path], Iterator[ConversationEvent | ImportFault]]
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An event and the place that it was read from: `line`, or `item` (`trajectory 3`) of a file without lines."""
+
+    event: ConversationEvent
+    file: str
+    line: int | None = None
+    item: str = ""
+
+    @property
+    def place(self) -> str:
+        """`file:line`, or `file: item`."""
+        if self.line is not None:
+            return f"{self.file}:{self.line}"
+        return f"{self.file}: {self.item}" if self.item else self.file
+
+    def fault(self, what: str) -> ImportFault:
+        """What is wrong with the event, at its place."""
+        return ImportFault(self.file, self.line, f"{self.item}: {what}" if self.item else what)
+
+
+Importer = Callable[[Path], Iterator[Found | ImportFault]]
 """Reads one file; yields its conversations, and in place of each that cannot be read, why."""
 
 
@@ -31,6 +55,11 @@ class Line:
 
     number: int
     value: dict[str, Any]
+
+
+def events_in(items: Iterable[Found | ImportFault]) -> Iterator[ConversationEvent]:
+    """The events alone."""
+    return (item.event for item in items if isinstance(item, Found))
 
 
 def files_of(paths: Sequence[Path], suffixes: Sequence[str]) -> list[Path]:
@@ -84,18 +113,20 @@ def read_lines(file: Path) -> Iterator[Line | ImportFault]:
     """
     try:
         with file.open("rb") as lines:
-            head = lines.peek(HEAD)[:HEAD]
-            if b"\0" in head:
+            head = lines.peek(_MARK)
+            # UTF-32 has a NUL among its first four bytes, whether it has a mark or not; so has most that is no text.
+            if b"\0" in head[:_MARK] or head.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
                 raise ImportFault(file, None, f"is no UTF-8 text: it begins {head[:8]!r}; give JSONL saved as UTF-8")
-            yield from _never_none(file, parse_lines(file, lines))
+            yield from never_none(file, parse_lines(file, lines), "is empty; give a file with a JSON object a line")
     except OSError as error:
         raise ImportFault(file, None, f"cannot be read: {error.strerror}") from error
 
 
-def _never_none(file: Path, lines: Iterator[Line | ImportFault]) -> Iterator[Line | ImportFault]:
-    first = next(lines, None)
-    yield ImportFault(file, None, "is empty; give a file with a JSON object a line") if first is None else first
-    yield from lines
+def never_none(file: Path, items: Iterator[Item], what: str) -> Iterator[Item | ImportFault]:
+    """The items, or, where there is none, the fault that says so: nobody means an empty file."""
+    first = next(items, None)
+    yield ImportFault(file, None, what) if first is None else first
+    yield from items
 
 
 def parse_lines(name: Path | str, lines: Iterable[bytes]) -> Iterator[Line | ImportFault]:

@@ -10,7 +10,8 @@ import orjson
 from schemas import codec
 from schemas.edge import MAX_EVENT_BYTES
 from schemas.records import ConversationEvent, Messages, Usage
-from streams.events import with_content_id
+from streams.errors import EventTooLarge
+from streams.events import ID_BYTES, with_content_id
 
 _ROOM = 1_000
 """Bytes for ids and framing of an event."""
@@ -19,7 +20,9 @@ _ROOM = 1_000
 def fitting(event: ConversationEvent, max_bytes: int = MAX_EVENT_BYTES) -> list[ConversationEvent]:
     """The event itself, or, where it is a conversation of more bytes, its turns and its close, numbered from 0.
 
-    One message that is too large stays in an event of its own, which the publisher then refuses by name.
+    Raises:
+        EventTooLarge: a part has more bytes all the same, e.g. one message of it: then nothing of it may be sent, for
+            a conversation with a hole would be learnt from with a wrong context.
     """
     if event.kind != "conversation" or len(codec.encode(event)) <= max_bytes - _ROOM:
         return [event]
@@ -34,7 +37,20 @@ def fitting(event: ConversationEvent, max_bytes: int = MAX_EVENT_BYTES) -> list[
         labels=[],
         usage=tuple(usage for usage in event.usage if usage.message is None),
     )
-    return [with_content_id(part) for part in (*turns, close)]
+    parts = [with_content_id(part) for part in (*turns, close)]
+    for part in parts:
+        _check_size(part, max_bytes)
+    return parts
+
+
+def _check_size(part: ConversationEvent, max_bytes: int) -> None:
+    size = len(codec.encode(part))
+    if size > max_bytes - ID_BYTES:
+        what = "its close" if part.kind == "closed" else f"{len(part.messages)} of its messages"
+        raise EventTooLarge(
+            f"conversation {part.conversation_id} does not fit into events of {max_bytes} bytes: {what} would make one "
+            f"of {size}; nothing of it was sent, shorten that or leave the conversation out"
+        )
 
 
 def _turns(event: ConversationEvent, budget: int) -> Iterator[ConversationEvent]:

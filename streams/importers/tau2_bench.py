@@ -21,7 +21,7 @@ from streams.errors import ImportFault
 from streams.events import with_content_id
 from streams.importers.customers import customer_of, ids_in
 from streams.importers.openai_chat import read_openai_chat
-from streams.importers.source import read_json
+from streams.importers.source import Found, read_json
 from streams.importers.wrapped import unwrapped, wraps
 
 
@@ -39,11 +39,11 @@ class Run:
     wrapped: bool
 
 
-def read_tau2_bench(file: Path) -> Iterator[ConversationEvent | ImportFault]:
+def read_tau2_bench(file: Path) -> Iterator[Found | ImportFault]:
     """The conversations of one result file, or of one JSONL file of SFT records (these without outcome).
 
     Raises:
-        ImportFault: the file is neither.
+        ImportFault: the file is neither, or holds none.
     """
     if file.suffix == ".jsonl":
         yield from read_openai_chat(file)
@@ -54,11 +54,15 @@ def read_tau2_bench(file: Path) -> Iterator[ConversationEvent | ImportFault]:
         run = _run(file, raw, simulations)
     except InvalidRecord as error:
         raise ImportFault(file, None, f"is no tau2-bench result file: {error}") from error
+    if not simulations:
+        raise ImportFault(file, None, "holds no simulation: its list is empty; give a file with results")
     for index, simulation in enumerate(simulations):
         try:
-            yield with_content_id(edge.check(_conversation(run, simulation)))
+            event = with_content_id(edge.check(_conversation(run, simulation)))
         except InvalidRecord as error:
             yield ImportFault(file, None, f"simulation {index}: {error}")
+        else:
+            yield Found(event, str(file), item=f"simulation {index}")
 
 
 def _run(file: Path, raw: dict[str, Any], simulations: list[Any]) -> Run:

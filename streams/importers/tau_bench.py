@@ -17,25 +17,29 @@ from schemas.records import ConversationEvent, Outcome
 from streams.errors import ImportFault
 from streams.events import with_content_id
 from streams.importers.customers import customer_of
-from streams.importers.source import read_json
+from streams.importers.source import Found, read_json
 
 DOMAINS = ("airline", "retail", "telecom")
 
 
-def read_tau_bench(file: Path) -> Iterator[ConversationEvent | ImportFault]:
+def read_tau_bench(file: Path) -> Iterator[Found | ImportFault]:
     """The conversations of one trajectory file.
 
     Raises:
-        ImportFault: the file is no such list.
+        ImportFault: the file is no such list, or an empty one.
     """
     records = read_json(file)
     if not isinstance(records, list):
         raise ImportFault(file, None, "is no list of trajectories; is it a tau2-bench file?")
+    if not records:
+        raise ImportFault(file, None, "holds no trajectory: its list is empty; give a file with results")
     for index, record in enumerate(records):
         try:
-            yield with_content_id(edge.check(_conversation(file, record)))
+            event = with_content_id(edge.check(_conversation(file, record)))
         except InvalidRecord as error:
             yield ImportFault(file, None, f"trajectory {index}: {error}")
+        else:
+            yield Found(event, str(file), item=f"trajectory {index}")
 
 
 def domain_of(file: Path) -> str | None:

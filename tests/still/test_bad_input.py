@@ -35,6 +35,10 @@ FILES: dict[str, bytes] = {
     "dance.jsonl": b'{"task": "dance"}\n',
     "set.jsonl": b'{"task": "intent", "text": "a", "target": "x", "label_set": 3}\n',
     "object.json": b'{"not": "tau"}',
+    "none.json": b"[]",
+    "none2.json": b'{"info": {}, "simulations": []}',
+    "none.csv": b"text,category\n",
+    "nul.jsonl": json.dumps(EVENT).encode() + b"\na\0b\n",
 }
 
 
@@ -118,6 +122,11 @@ def test_a_mistake_is_one_line(arguments: list[str], words: str, capsys: pytest.
         (["import", "tau-bench", "object.json", "--dry-run"], "object.json: is no list of trajectories"),
         (["import", "tau2-bench", "object.json", "--dry-run"], "lacks 'simulations'"),
         (["import", "tau-bench", "empty.jsonl", "--dry-run"], "empty.jsonl:1: is no JSON"),
+        (["import", "tau-bench", "none.json", "--dry-run"], "none.json: holds no trajectory"),
+        (["import", "tau2-bench", "none2.json", "--dry-run"], "none2.json: holds no simulation"),
+        (["import", "openai-chat", "large.jsonl", "--dry-run"], "large.jsonl:1: conversation large/"),
+        (["label", "import", "none.csv", "--format", "banking77", "--dry-run"], "none.csv: holds no record"),
+        (["label", "import", "none.json", "--format", "restaurant8k", "--dry-run"], "none.json: holds no utterance"),
         (["label", "import", "empty.jsonl", "--dry-run"], "empty.jsonl: is empty"),
         (["label", "import", "utf16.jsonl", "--dry-run"], "utf16.jsonl: is no UTF-8 text"),
         (["label", "import", "latin1.jsonl", "--dry-run"], "latin1.jsonl:1: is no UTF-8 text"),
@@ -147,7 +156,8 @@ def test_a_broken_source_is_named(arguments: list[str], words: str, capsys: pyte
         ("silent.jsonl", 1, "kind=conversation without messages"),
         ("deep.jsonl", 1, "deep.jsonl:1: is no JSON"),
         ("half.jsonl", 1, "half.jsonl:1: is no JSON"),
-        ("large.jsonl", 1, "send its messages as several turns"),
+        ("large.jsonl", 1, "large.jsonl:1: an event of conversation c has 50"),
+        ("nul.jsonl", 1, "nul.jsonl:2: is no JSON"),
     ],
 )
 def test_publish_names_what_is_broken(  # noqa: PLR0917 - fixtures

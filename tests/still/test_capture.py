@@ -7,8 +7,11 @@ import orjson
 import pytest
 import structlog
 
+from schemas.codec import decode_event
 from still.__main__ import main
 from still.embedded.stack import Stack
+from streams.publisher import TOPIC
+from tests.streams.log import read
 
 HELLO = [{"role": "user", "content": "Hello"}]
 
@@ -53,6 +56,44 @@ def test_import_audits_what_it_publishes(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["import", "openai-chat", str(file), "--json"]) == 0
     assert orjson.loads(capsys.readouterr().out) == dry
     assert (dry[0]["conversations"], dry[0]["without_outcome"], dry[0]["cost_usd"]) == (2, 2, None)
+
+
+def test_a_conversation_with_too_large_a_message_is_not_sent_at_all(
+    stack: Stack, topic_prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One fault with its line, in a dry run too; no turn, no close: a hole would give the rest a wrong context."""
+    file = tmp_path / "chats.jsonl"
+    large = [*HELLO, {"role": "assistant", "content": "Yes?"}, {"role": "user", "content": "x" * 1_500_000}]
+    lines = [{"messages": HELLO, "id": "a"}, {"messages": large, "id": "b"}, {"messages": HELLO, "id": "c"}]
+    file.write_bytes(b"\n".join(map(orjson.dumps, lines)))
+    assert main(["import", "openai-chat", str(file), "--dry-run", "--json"]) == 1
+    dry = orjson.loads(capsys.readouterr().out)
+    assert main(["import", "openai-chat", str(file), "--json"]) == 1
+    printed = capsys.readouterr()
+    assert orjson.loads(printed.out) == dry
+    assert dry[0]["conversations"] == 2
+    (error,) = [line for line in printed.err.splitlines() if line.startswith("error: ")]
+    assert f"{file}:2: conversation chats/b does not fit" in error
+    arrived = [decode_event(message.value()) for message in read(stack.bootstrap_servers, f"{topic_prefix}{TOPIC}")]
+    assert sorted(event.conversation_id for event in arrived) == ["chats/a", "chats/c"]
+
+
+def test_a_large_conversation_arrives_in_parts(
+    stack: Stack, topic_prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Turns and a close on the log, one conversation in the audit; a contact that comes again is a note."""
+    file = tmp_path / "chats.jsonl"
+    large = [{"role": role, "content": "x" * 600_000} for role in ("user", "assistant", "user")]
+    lines = [{"messages": large, "id": "a"}, {"messages": HELLO, "id": "b"}, {"messages": HELLO, "id": "b"}]
+    file.write_bytes(b"\n".join(map(orjson.dumps, lines)))
+    assert main(["import", "openai-chat", str(file), "--json"]) == 0
+    printed = capsys.readouterr()
+    (found,) = orjson.loads(printed.out)
+    assert (found["conversations"], found["messages"]) == (2, 4)
+    assert f"note: {file}:3: is contact chats/b again, as in {file}:2" in printed.err
+    arrived = [decode_event(message.value()) for message in read(stack.bootstrap_servers, f"{topic_prefix}{TOPIC}")]
+    kinds = {name: [e.kind for e in arrived if e.conversation_id == name] for name in ("chats/a", "chats/b")}
+    assert kinds == {"chats/a": ["turn", "turn", "turn", "closed"], "chats/b": ["conversation", "conversation"]}
 
 
 def test_labels_go_to_examples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from schemas import codec
-from schemas.records import TASKS, Conversation, ConversationEvent, Example, Outcome, Provenance
+from schemas.records import TASKS, Conversation, Example, Outcome, Provenance
 from schemas.split import split
 from streams.bucket import DIFFICULTY, bucket_name, input_hash
 from streams.compose import Placed, compose
 from streams.decompose import DECOMPOSER
 from streams.distill import distill
+from streams.importers.source import events_in
 from streams.importers.tau2_bench import read_tau2_bench
 from streams.importers.tau_bench import read_tau_bench
 from streams.redact import redact
@@ -113,7 +114,7 @@ def _tau() -> list[Example]:
         pytest.skip("the public data sets do not lie beside the checkout")
     files = [(read_tau_bench, f) for f in sorted((DATA / "tau-bench/dev").glob("*.json"))]
     files += [(read_tau2_bench, f) for f in sorted((DATA / "tau2-bench/dev").glob("*.json"))]
-    events = [event for reader, file in files for event in reader(file) if isinstance(event, ConversationEvent)]
+    events = [event for reader, file in files for event in events_in(reader(file))]
     drafts = [compose([Placed(0, event)], 1, Provenance("k", "t", 0, n)) for n, event in enumerate(events[::3])]
     secret = RedactSettings(b"a key for tests only, 32 bytes..")
     contacts = [redact(draft, secret) for draft in drafts if draft is not None]

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from schemas import codec
 from schemas.records import ConversationEvent, Messages, Outcome, Provenance, Usage
 from streams.compose import Placed, compose
-from streams.errors import ImportFault
+from streams.errors import EventTooLarge, ImportFault
+from streams.importers.audit import audit
 from streams.importers.customers import customer_of
 from streams.importers.event_lines import events_of
 from streams.importers.openai_chat import read_openai_chat
-from streams.importers.source import files_of, parse_lines
+from streams.importers.source import Found, events_in, files_of, parse_lines
 from streams.importers.split import fitting
 from streams.importers.tau2_bench import read_tau2_bench
 from streams.importers.tau_bench import read_tau_bench
@@ -30,7 +31,7 @@ def _faults(items: Any) -> list[str]:
 
 
 def _events(items: Any) -> list[ConversationEvent]:
-    return [item for item in items if isinstance(item, ConversationEvent)]
+    return list(events_in(items))
 
 
 def test_broken_lines_of_a_chat_file_are_named(tmp_path: Path) -> None:
@@ -67,7 +68,7 @@ def test_events_in_their_json_form_are_read() -> None:
         orjson.dumps({"conversation_id": "c", "kind": "closed", "colour": 1}),
     ]
     found = list(events_of("in", parse_lines("in", lines)))
-    assert found[0] == event
+    assert found[0] == Found(event, "in", 1)
     assert len(_events(found)[1].event_id) == 32
     told = _faults(found)
     assert "in:3: ConversationEvent: kind='shrug' is not one of turn" in told[0]
@@ -79,7 +80,7 @@ def test_events_in_their_json_form_are_read() -> None:
 def test_random_bytes_never_end_an_import(data: bytes) -> None:
     """Whatever a line holds, it is an event or a fault."""
     for item in events_of("in", parse_lines("in", data.split(b"\n"))):
-        assert isinstance(item, (ConversationEvent, ImportFault))
+        assert isinstance(item, (Found, ImportFault))
 
 
 @pytest.mark.parametrize("read", [read_tau_bench, read_tau2_bench])
@@ -192,7 +193,7 @@ def test_unwrapping_is_the_agents_habit_not_one_messages() -> None:
     assert unwrapped('{"message": ') == '{"message": '
 
 
-@given(st.lists(st.text(max_size=30), min_size=1, max_size=12), st.integers(1200, 1600))
+@given(st.lists(st.text(max_size=8), min_size=1, max_size=12), st.integers(1500, 1900))
 def test_a_large_conversation_composes_again(texts: list[str], max_bytes: int) -> None:
     """Cut into turns and a close, it says what it said whole."""
     messages = [{"role": "assistant", "content": text * 20} for text in texts]
@@ -206,4 +207,68 @@ def test_a_large_conversation_composes_again(texts: list[str], max_bytes: int) -
     assert draft is not None
     assert (draft.messages, draft.usage, draft.labels) == (messages, usage, labels)
     assert draft.outcome == Outcome(success=True)
+    assert all(len(codec.encode(part)) <= max_bytes for part in parts)
     assert fitting(whole) == [whole]
+
+
+@pytest.mark.parametrize("size", [1_400_000, 999_900])
+def test_a_conversation_of_which_a_part_fits_nowhere_is_no_event_at_all(size: int) -> None:
+    """Without that part the others would be a contact with a hole; the limit is the publisher's, to the byte."""
+    messages = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y" * size}]
+    with pytest.raises(EventTooLarge, match=r"conversation c .* 1 of its messages would make one of \d+; nothing"):
+        fitting(ConversationEvent("e", "c", "conversation", 0, messages=messages))
+
+
+def test_a_contact_that_is_there_twice_counts_once(tmp_path: Path) -> None:
+    """Its first place is named; figures are of contacts, as they will be in the tables, across files."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        lines = [{"messages": HELLO, "id": 1}, {"messages": HELLO, "id": folder}, {"messages": HELLO, "id": 1}]
+        (tmp_path / folder / "chats.jsonl").write_bytes(b"\n".join(map(orjson.dumps, lines)))
+    places: dict[str, str] = {}
+    files = [tmp_path / folder / "chats.jsonl" for folder in ("a", "b")]
+    first, second = (audit(file.name, read_openai_chat(file), places) for file in files)
+    assert (first.conversations, first.messages, second.conversations) == (2, 2, 1)
+    assert first.repeats == [f"{files[0]}:3: is contact chats/1 again, as in {files[0]}:1"]
+    assert [repeat.split(": ")[0] for repeat in second.repeats] == [f"{files[1]}:1", f"{files[1]}:3"]
+
+
+@pytest.mark.parametrize("behind", [b"a\0b\n", b"\0\0\0\0\n", b"\xff\xfea\0\n"])
+def test_a_bad_byte_costs_its_line_only(tmp_path: Path, behind: bytes) -> None:
+    """A file whose first line is good is read line by line, as standard input is."""
+    file = tmp_path / "chats.jsonl"
+    good = orjson.dumps({"messages": HELLO, "id": 1}) + b"\n"
+    file.write_bytes(good + behind + good.replace(b"1", b"2"))
+    found = list(read_openai_chat(file))
+    assert len(_events(found)) == 2
+    (fault,) = _faults(found)
+    assert fault.startswith(f"{file}:2: is no ")
+
+
+@pytest.mark.parametrize("form", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+def test_another_encoding_is_a_fault_of_the_file(tmp_path: Path, form: str) -> None:
+    """No line of it could be read: one fault instead of one a line."""
+    file = tmp_path / "chats.jsonl"
+    file.write_bytes(('{"messages": []}\n' * 9).encode(form))
+    with pytest.raises(ImportFault, match="is no UTF-8 text: it begins"):
+        list(read_openai_chat(file))
+
+
+@pytest.mark.parametrize(
+    ("read", "content"),
+    [
+        (read_tau_bench, b"[]"),
+        (read_tau2_bench, b'{"info": {}, "tasks": [], "simulations": []}'),
+        (read_openai_chat, b"\n"),
+    ],
+)
+def test_a_file_without_a_conversation_is_a_mistake(tmp_path: Path, read: Any, content: bytes) -> None:
+    """Nobody imports nothing on purpose."""
+    file = tmp_path / "empty.json"
+    file.write_bytes(content)
+    try:
+        told = _faults(read(file))
+    except ImportFault as fault:
+        told = [str(fault)]
+    assert len(told) == 1
+    assert "empty" in told[0]

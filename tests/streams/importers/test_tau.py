@@ -11,6 +11,7 @@ import pytest
 from schemas.records import ConversationEvent
 from streams.errors import ImportFault
 from streams.importers.audit import FileAudit, audit
+from streams.importers.source import Found, events_in
 from streams.importers.tau2_bench import read_tau2_bench
 from streams.importers.tau_bench import read_tau_bench
 from tests.streams.importers.shared import DATA, needs_data
@@ -21,14 +22,18 @@ pytestmark = [needs_data, pytest.mark.shared_data]
 
 
 @cache
-def _events(name: str) -> tuple[ConversationEvent, ...]:
+def _found(name: str) -> tuple[Found, ...]:
     """All conversations of a file, none of which is a fault."""
     folder, read = (
         ("tau-bench", read_tau_bench) if name.removesuffix(".json") in TAU else ("tau2-bench", read_tau2_bench)
     )
     found = list(read(DATA / folder / "dev" / name))
     assert not [item for item in found if isinstance(item, ImportFault)]
-    return tuple(item for item in found if isinstance(item, ConversationEvent))
+    return tuple(item for item in found if isinstance(item, Found))
+
+
+def _events(name: str) -> list[ConversationEvent]:
+    return list(events_in(_found(name)))
 
 
 @cache
@@ -38,7 +43,7 @@ def _raw(name: str) -> Any:
 
 
 def _audit(name: str) -> FileAudit:
-    return audit(name, _events(name))
+    return audit(name, _found(name))
 
 
 def _agent_messages(simulation: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -198,4 +203,4 @@ def test_a_second_import_is_the_same(tmp_path: Path) -> None:
     copy.parent.mkdir()
     copy.write_bytes((DATA / "tau2-bench" / "dev" / name).read_bytes())
     (tmp_path / "tools").symlink_to(DATA / "tau2-bench" / "tools")
-    assert list(read_tau2_bench(copy)) == list(_events(name))
+    assert list(events_in(read_tau2_bench(copy))) == _events(name)

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from schemas.records import ConversationEvent, Messages
+from schemas.records import Messages
+from streams.importers.source import events_in
 from streams.importers.tau_bench import read_tau_bench
 from streams.simulate.dialogue import Contact
 from streams.simulate.settings import SimulateSettings
@@ -80,7 +81,7 @@ def test_shipped_base_beats_guessing_on_a_shop_it_never_saw(tokenizer: Any) -> N
 def test_shipped_base_beats_guessing_on_real_conversations(tokenizer: Any) -> None:
     """So it is on real conversations of agents with customers."""
     model = AutoModelForCausalLM.from_pretrained(DECODER_FOLDER, dtype="float32")
-    events = [event for event in read_tau_bench(TAU / "gpt-4o-airline.json") if isinstance(event, ConversationEvent)]
+    events = list(events_in(read_tau_bench(TAU / "gpt-4o-airline.json")))
     real = [plain([m for m in event.messages if m["role"] != "system"]) for event in events[:8]]
     assert loss_on(model, tokenizer, real, 256) < math.log(len(tokenizer)) - 2
 
