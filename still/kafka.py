@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient
 
 from still.errors import UserError
 from still.security import kafka_options
-from still.settings import Settings
+from still.settings import Settings, unaddressed
 from streams.produce import ProduceSettings
 
 CHECK_S = 5.0
@@ -21,9 +21,20 @@ _PROBE_S = 1.5
 _POLL_S = 0.05
 
 
+def servers(settings: Settings) -> str:
+    """Where Kafka is.
+
+    Raises:
+        UserError: nobody said, and the folder's own stack is down.
+    """
+    if not settings.bootstrap_servers:
+        raise UserError(unaddressed(settings))
+    return settings.bootstrap_servers
+
+
 def admin(settings: Settings, heard: list[KafkaError] | None = None) -> AdminClient:
     """An admin client; what its connections run into is added to `heard`."""
-    options: dict[str, Any] = {"bootstrap.servers": settings.bootstrap_servers, **kafka_options(settings)}
+    options: dict[str, Any] = {"bootstrap.servers": servers(settings), **kafka_options(settings)}
     if heard is not None:
         options["error_cb"] = heard.append
     return AdminClient({**options, "log_level": 0, "log.connection.close": False})
@@ -31,7 +42,7 @@ def admin(settings: Settings, heard: list[KafkaError] | None = None) -> AdminCli
 
 def produce_settings(settings: Settings) -> ProduceSettings:
     """How commands that publish do it."""
-    return ProduceSettings(settings.bootstrap_servers, options=kafka_options(settings))
+    return ProduceSettings(servers(settings), options=kafka_options(settings))
 
 
 def reach(settings: Settings, timeout_s: float = CHECK_S) -> str:

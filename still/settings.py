@@ -16,13 +16,18 @@ from pydantic_settings import SettingsConfigDict
 from schemas.ceiling import Limits
 from schemas.edge import MAX_EVENT_BYTES
 from still.embedded.errors import StackNotRunningError
-from still.embedded.stack import Stack, read_stack
+from still.embedded.stack import Stack, absence, read_stack
 from still.errors import UserError
 from still.security import Security, check
 
+ADDRESSES = ("bootstrap_servers", "clickhouse_url")
+
 
 class Settings(Security):
-    """Settings that several processes share; each field can be set as `STILL_<NAME>`."""
+    """Settings that several processes share; each field can be set as `STILL_<NAME>`.
+
+    An address is empty where nobody named one and the stack that the folder has is down: see `load`.
+    """
 
     model_config = SettingsConfigDict(env_prefix="STILL_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
@@ -73,6 +78,9 @@ class Settings(Security):
 def load(**overrides: Any) -> Settings:
     """Settings of environment, running stack and overrides (strongest last).
 
+    The default addresses are for a folder that never had a stack. Of one whose stack is down they would be whoever
+    answers there, another folder's stack: its addresses stay empty, and who needs one says `unaddressed`.
+
     Raises:
         UserError: a setting is wrong; names it.
     """
@@ -80,7 +88,7 @@ def load(**overrides: Any) -> Settings:
         plain = Settings(**overrides)
         return checked(Settings(**_of_stack(read_stack(plain.folder), plain), **overrides))
     except StackNotRunningError:
-        return checked(plain)
+        return checked(plain if absence(plain.folder) is None else _without_defaults(plain))
     except OSError as error:
         raise UserError(f"STILL_FOLDER={plain.folder} cannot be used: {error.strerror}; name another folder") from None
     except ValidationError as error:
@@ -99,8 +107,17 @@ def checked(settings: Settings) -> Settings:
 
 def _of_stack(stack: Stack, plain: Settings) -> dict[str, Any]:
     """Addresses of the running stack, unless the environment names others."""
-    found = {"bootstrap_servers": stack.bootstrap_servers, "clickhouse_url": stack.clickhouse_url}
-    return {name: value for name, value in found.items() if name not in plain.model_fields_set}
+    return {name: getattr(stack, name) for name in ADDRESSES if name not in plain.model_fields_set}
+
+
+def _without_defaults(plain: Settings) -> Settings:
+    return plain.model_copy(update={name: "" for name in ADDRESSES if name not in plain.model_fields_set})
+
+
+def unaddressed(settings: Settings) -> str:
+    """Why an address is empty, and what to do."""
+    why = absence(settings.folder) or "an address is empty; start a stack with `still up`"
+    return f"{why}, or set STILL_BOOTSTRAP_SERVERS / STILL_CLICKHOUSE_URL"
 
 
 def _own_key(file: Path) -> bytes:

@@ -51,18 +51,23 @@ SHORT_S = 3.0
 
 @dataclass(slots=True)
 class LaterAnnouncer:
-    """Announces while Kafka is there; while it is not, events wait in the registry, and `still up` announces them."""
+    """Announces while Kafka is there; while it is not, events wait in the registry, and `still up` announces them.
 
-    kafka: KafkaAnnouncer
+    `kafka` None = the settings name no broker.
+    """
+
+    kafka: KafkaAnnouncer | None
     _away: bool = False
 
     def announced(self) -> set[str]:
         """What Kafka holds; nothing while it is away."""
+        if self.kafka is None:
+            return set()
         try:
             known = self.kafka.announced()
         except BrokerUnavailable as error:
             if not self._away:
-                log.warning("announcement_waits", reason=str(error), until="still up, or the trainer's next start")
+                _wait_said(error)
             self._away = True
             return set()
         self._away = False
@@ -70,8 +75,21 @@ class LaterAnnouncer:
 
     def announce(self, event: ModelEvent) -> None:
         """Announce, unless Kafka is away."""
-        if not self._away:
+        if self.kafka is not None and not self._away:
             self.kafka.announce(event)
+
+
+def later_announcer(settings: Settings) -> LaterAnnouncer:
+    """Where a run on a file announces, which needs no broker."""
+    try:
+        return LaterAnnouncer(wiring.announcer(settings, SHORT_S))
+    except BrokerUnavailable as error:
+        _wait_said(error)
+        return LaterAnnouncer(None)
+
+
+def _wait_said(error: BrokerUnavailable) -> None:
+    log.warning("announcement_waits", reason=str(error), until="still up, or the trainer's next start")
 
 
 def store(settings: Settings) -> ClickHouseExamples:

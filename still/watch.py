@@ -23,7 +23,7 @@ from still.embedded.stack import EmbeddedStack
 from still.embedded.supervisor import ChildState
 from still.errors import UserError
 from still.health import Check, Health, Pulse
-from still.kafka import broker_trouble
+from still.kafka import broker_trouble, servers
 from still.lag import Look, look
 from still.security import kafka_options
 from still.settings import Settings
@@ -99,7 +99,7 @@ class Watch:
         settings = self.settings()
         topics = [settings.topic_prefix + topic for topic in by_topic()]
         try:
-            found = look(settings.bootstrap_servers, topics, kafka_options(settings))
+            found = look(servers(settings), topics, kafka_options(settings))
         except UserError as error:
             log.debug("broker_not_seen", reason=str(error))
             return

@@ -106,7 +106,7 @@ def replay_(  # noqa: PLR0913, PLR0917 - one parameter for each option
 def _reader(settings: Settings) -> LogReader:
     kafka.reach(settings)
     schema_ids.bind(settings)
-    return LogReader(settings.bootstrap_servers, kafka_options(settings))
+    return LogReader(kafka.servers(settings), kafka_options(settings))
 
 
 def _send(settings: Settings, reader: LogReader, letters: list[Filed], value: bytes | None) -> list[Sent]:

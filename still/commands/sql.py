@@ -25,6 +25,8 @@ from rich.text import Text
 
 from sinks.clickhouse.client import Client
 from sinks.errors import SinkError, Temporary
+from still.embedded.lock import is_held
+from still.embedded.stack import LOCK_NAME
 from still.errors import UserError
 from still.settings import Settings, load
 from still.wiring import clickhouse
@@ -78,12 +80,17 @@ def _client(settings: Settings) -> Iterator[Client]:
     try:
         client = clickhouse(settings)
     except Temporary as error:
+        if is_held(settings.folder, LOCK_NAME):
+            # The stack's own engine is on the folder, or about to be: one in its way would end it.
+            raise UserError(str(error)) from None
         if not folder.is_dir():
-            raise UserError(f"{error}; start one with `still up` or set STILL_CLICKHOUSE_URL") from None
+            way = "; start one with `still up` or set STILL_CLICKHOUSE_URL" if settings.clickhouse_url else ""
+            raise UserError(f"{error}{way}") from None
     else:
         yield client.using_database()
         return
-    sys.stderr.write(f"nothing answers at {settings.clickhouse_url}: opening {folder} for this query\n")
+    silent = f"nothing answers at {settings.clickhouse_url}" if settings.clickhouse_url else "no stack runs"
+    sys.stderr.write(f"{silent}: opening {folder} for this query\n")
     with _engine_on(folder) as url:
         yield clickhouse(settings.model_copy(update={"clickhouse_url": url})).using_database()
 

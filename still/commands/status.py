@@ -20,6 +20,7 @@ from still import landed
 from still.embedded.errors import StackNotRunningError
 from still.embedded.stack import read_children
 from still.errors import UserError, known
+from still.kafka import servers
 from still.lag import groups, lags
 from still.output import console
 from still.security import kafka_options
@@ -56,13 +57,13 @@ def collect(settings: Settings) -> dict[str, Any]:
     """One look; what cannot be known is null, and `trouble` says why."""
     trouble: list[str] = []
     held = known(lambda: _held(settings), trouble.append)
-    lag = known(lambda: lags(settings.bootstrap_servers, groups(settings), kafka_options(settings)), trouble.append)
+    lag = known(lambda: lags(servers(settings), groups(settings), kafka_options(settings)), trouble.append)
     return {
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "processes": _processes(settings),
         "lag": None if lag is None else [asdict(one) for one in lag],
         **(held or dict.fromkeys(("rows", "freshness", "dead_letters"))),
-        "trouble": trouble,
+        "trouble": list(dict.fromkeys(trouble)),
     }
 
 

@@ -11,16 +11,14 @@ import orjson
 import typer
 from rich.table import Table
 
-from still import wiring
 from still.output import console, number
 from still.settings import Settings, load
 from still.training import (
-    SHORT_S,
-    LaterAnnouncer,
     bar,
     bases,
     explained,
     labelled_file,
+    later_announcer,
     now_us,
     pool_of,
     publisher,
@@ -77,8 +75,7 @@ def _from_file(
     limits: tuple[int | None, float],
     source: tuple[Path, str],
 ) -> Report:
-    kafka = LaterAnnouncer(wiring.announcer(settings, SHORT_S))
-    out, folder = publisher(settings, kafka), settings.folder / "trainer"
+    out, folder = publisher(settings, later_announcer(settings)), settings.folder / "trainer"
     with labelled_file(*source, label_set) as file, bar() as shown:
         track = track_for(task, label_set, file, settings.tracks)
         pool = pool_of(file, source[0], track, settings)

@@ -85,6 +85,8 @@ class EmbeddedStack:
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self._stack: Stack | None = None
         self._writing = threading.Lock()
+        # What a killed stack left names ports that another folder's stack may have by now.
+        (folder / STACK_FILE).unlink(missing_ok=True)
 
     @property
     def stack(self) -> Stack:
@@ -204,6 +206,15 @@ def read_children(folder: Path) -> dict[str, ChildStatus]:
         name: ChildStatus(**{**status, "state": ChildState(status["state"])})
         for name, status in _read(folder)["children"].items()
     }
+
+
+def absence(folder: Path) -> str | None:
+    """Why nobody can use this folder's own stack now, and what to do; None = there is no sign that it ever had one."""
+    if is_held(folder, LOCK_NAME):
+        return f"the stack in {str(folder)!r} is starting or stopping; wait until `still up` shows it"
+    if any((folder / name).exists() for name in (STACK_FILE, "clickhouse", "kafka")):
+        return f"no stack runs in {str(folder)!r}; start it with `still up`"
+    return None
 
 
 def _read(folder: Path) -> dict[str, Any]:

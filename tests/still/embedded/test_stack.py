@@ -14,14 +14,35 @@ from structlog.testing import capture_logs
 
 from still.embedded.broker import cluster_id_of
 from still.embedded.errors import FolderHeldError, StackNotRunningError
-from still.embedded.stack import STACK_FILE, Ports, embedded_stack, read_children, read_stack, running_stack
+from still.embedded.lock import folder_lock
+from still.embedded.stack import (
+    LOCK_NAME,
+    STACK_FILE,
+    EmbeddedStack,
+    Ports,
+    absence,
+    embedded_stack,
+    read_children,
+    read_stack,
+    running_stack,
+)
 from still.embedded.supervisor import ChildState
 
 ANY = Ports(broker=0, clickhouse=0)
 _RUN = """
 import sys, time
 from pathlib import Path
-from still.embedded.stack import Ports, running_stack
+from still.embedded.stack import (
+    LOCK_NAME,
+    STACK_FILE,
+    EmbeddedStack,
+    Ports,
+    absence,
+    embedded_stack,
+    read_children,
+    read_stack,
+    running_stack,
+)
 with running_stack(Path(sys.argv[1]), Ports(0, 0)):
     print("up", flush=True)
     time.sleep(60)
@@ -81,6 +102,18 @@ def test_a_stack_comes_back_after_kill_minus_nine(tmp_path: Path) -> None:
     assert cluster_id_of(old.bootstrap_servers, timeout_s=0.5) is None
     with pytest.raises(httpx.ConnectError):
         _ask(old.clickhouse_url, "SELECT 1")
+
+
+def test_a_start_forgets_where_a_killed_stack_was(tmp_path: Path) -> None:
+    """While the new one is starting nobody is sent to the old ports: another folder's stack may listen there by now."""
+    with running_stack(tmp_path, ANY):
+        left = (tmp_path / STACK_FILE).read_bytes()
+    (tmp_path / STACK_FILE).write_bytes(left)
+    with folder_lock(tmp_path, LOCK_NAME):
+        EmbeddedStack(tmp_path, ANY)
+        with pytest.raises(StackNotRunningError):
+            read_stack(tmp_path)
+        assert "is starting or stopping" in (absence(tmp_path) or "")
 
 
 def test_a_killed_broker_comes_back_as_another_cluster(tmp_path: Path) -> None:
