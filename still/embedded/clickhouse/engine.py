@@ -24,6 +24,9 @@ _PRELUDE = "SET implicit_select = 0, output_format_parallel_formatting = 0, asyn
 # Statements that change the connection itself: it is not lent again.
 _LEAVES_STATE = frozenset({b"SET", b"USE", b"CREATE", b"DROP"})
 
+# chDB decodes the engine's words strictly, although a query's own bytes may stand in them.
+ENGINE_ERRORS = (RuntimeError, UnicodeDecodeError)
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -116,9 +119,8 @@ class Engine:
                 connection.query(f"SET log_comment = {quoted(query_id)}", "Null")
             yield connection
             succeeded = True
-        # chDB raises RuntimeError or a child of it.
-        except RuntimeError as error:
-            raise query_error(str(error)) from None
+        except ENGINE_ERRORS as error:
+            raise query_error(_words(error)) from None
         finally:
             if connection is not None:
                 self._give_back(scope, connection, keep=succeeded and keep and scope.is_changeable)
@@ -139,7 +141,7 @@ class Engine:
                 connection.query(f"USE {_backticked(scope.database)}", "Null")
             if scope.settings:
                 connection.query(f"SET {', '.join(_assignment(*setting) for setting in scope.settings)}", "Null")
-        except RuntimeError:
+        except ENGINE_ERRORS:
             connection.close()
             raise
         return connection
@@ -161,6 +163,14 @@ def quoted(text: str) -> str:
     """A string literal."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
+
+
+def _words(error: BaseException) -> str:
+    """What the engine said; a streamed query's undecodable words are the cause of chDB's error."""
+    for said in (error, error.__cause__):
+        if isinstance(said, UnicodeDecodeError):
+            return said.object.decode(errors="replace")
+    return str(error)
 
 
 def _backticked(name: str) -> str:

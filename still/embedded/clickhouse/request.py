@@ -51,6 +51,7 @@ def read_request(query_string: str, headers: Message, *, read_only: bool, form: 
             "DB::Exception: compress=1 and decompress=1 (ClickHouse's own block compression) are not supported by the "
             "embedded engine; use Content-Encoding and enable_http_compression=1. (NOT_IMPLEMENTED)",
         )
+    _refuse_undecodable(given)
     settings = {k: v for k, v in given.items() if k not in _NOT_FOR_ENGINE and not k.startswith("param_")}
     if read_only:
         settings.setdefault("readonly", "2")
@@ -63,6 +64,17 @@ def read_request(query_string: str, headers: Message, *, read_only: bool, form: 
         cancel_on_close=given.get("cancel_http_readonly_queries_on_client_close") == "1",
         accepts=headers.get("Accept-Encoding", "") if given.get("enable_http_compression") == "1" else "",
     )
+
+
+def _refuse_undecodable(given: dict[str, str]) -> None:
+    """The engine's Python interface takes text; only the statement itself goes to it as bytes."""
+    for name, value in given.items():
+        if _is_broken(name) or (name != "query" and _is_broken(value)):
+            raise QueryError(36, f"DB::Exception: Parameter {name!a} is no UTF-8: {value!a}. (BAD_ARGUMENTS)")
+
+
+def _is_broken(text: str) -> bool:
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _ordered(settings: dict[str, str]) -> tuple[tuple[str, str], ...]:

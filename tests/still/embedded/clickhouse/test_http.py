@@ -91,6 +91,35 @@ def test_errors_speak_clickhouse(http: httpx.Client, sql: str, status: int, code
     assert _ask(http, "SELECT 1") == "1\n"
 
 
+@pytest.mark.parametrize(
+    ("sql", "code", "name"),
+    [
+        (b"SELECT throwIf(1, unhex('ff'))", 395, "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO"),
+        (b"SELECT throwIf(number = 70000, unhex('ff')) FROM numbers(70001) FORMAT JSON", 395, "FUNCTION_THROW_IF"),
+        (b"INSERT INTO t FORMAT JSONEachRow " + b"\x00\xff" * 1000, 27, "CANNOT_PARSE_INPUT_ASSERTION_FAILED"),
+        (b"INSERT INTO t (a) VALUES ('\xff')", 6, "CANNOT_PARSE_TEXT"),
+    ],
+    ids=str,
+)
+def test_an_error_whose_words_are_no_text_is_answered(http: httpx.Client, sql: bytes, code: int, name: str) -> None:
+    """Bytes of the query stand in the engine's words; number and name survive them, and nothing lands."""
+    _ask(http, TABLE)
+    response = http.post("/", content=sql)
+    assert response.headers["X-ClickHouse-Exception-Code"] == str(code)
+    assert response.text.startswith(f"Code: {code}. DB::Exception: ")
+    assert "\N{REPLACEMENT CHARACTER}" in response.text
+    assert f"({name}" in response.text
+    assert _ask(http, "SELECT count() FROM t") == "0\n"
+
+
+@pytest.mark.parametrize("url", ["database=%ff", "query_id=%ff", "max_threads=%ff", "param_x=%ff", "x%ff=1"])
+def test_a_parameter_that_is_no_text_is_refused(http: httpx.Client, url: str) -> None:
+    """The engine takes text there: an answer that names the parameter, not a hang-up."""
+    response = httpx.post(f"{http.base_url}?{url}", content=b"SELECT 1", timeout=30)
+    assert response.headers["X-ClickHouse-Exception-Code"] == "36"
+    assert "is no UTF-8" in response.text
+
+
 def test_unknown_settings_and_databases(http: httpx.Client) -> None:
     """A misspelt setting or database is an error, not ignored."""
     assert (
