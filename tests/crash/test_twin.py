@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,8 +17,10 @@ from hypothesis import strategies as st
 from schemas import codec
 from schemas.records import Conversation, Score
 from sinks.decode import decoders
+from sinks.errors import Temporary
 from sinks.tables import POSITION, by_topic
-from sinks.values import Arrived, Partition, Row
+from sinks.values import Arrived, Block, Partition, Row, new_token
+from sinks.write import Writer
 from streams.deliver import Outgoing
 from streams.errors import GapFound
 from tests.crash import traffic
@@ -161,6 +165,46 @@ def test_a_sink_may_die_at_any_point(point: str, which: int) -> None:
     assert crashed or which > 0, f"the sink never reaches {point!r}"
     finish(world)
     assert audit(world) == []
+
+
+class Unanswered:
+    """ClickHouse dies around the first insert into each table: before it landed, or before it could say so."""
+
+    def __init__(self, when: str) -> None:
+        self._points = {f"{when} {by_topic()[topic].name}" for topic in TOPICS}
+
+    def __call__(self, name: str) -> None:
+        """Reach a point."""
+        if name in self._points:
+            self._points.remove(name)
+            raise Temporary("no answer")
+
+
+def taken_for_landed(writer: Writer, block: Block, *, unknown: bool) -> None:  # noqa: ARG001 - as Writer has it
+    """What no sink may do."""
+    with suppress(Temporary):
+        writer.store.insert(block)
+
+
+def sent_as_another(writer: Writer, block: Block, *, unknown: bool) -> None:  # noqa: ARG001 - as Writer has it
+    """Neither this."""
+    writer.patiently(lambda: writer.store.insert(replace(block, token=new_token(block.table))))
+
+
+@pytest.mark.parametrize(
+    ("when", "naive", "finding"), [("insert", taken_for_landed, "0 times"), ("inserted", sent_as_another, "2 times")]
+)
+def test_an_insert_without_an_answer_is_settled(
+    when: str, naive: Callable[..., None], finding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it had landed or not; and the audit finds a sink that does not settle it, by what is lost or doubled."""
+    for settle, found in ((Writer._insert, set()), (naive, {finding})):
+        monkeypatch.setattr(Writer, "_insert", settle)
+        world = world_of(5)
+        Worker(world, PARTITIONS, CrashAt()).run(SIZES)
+        sink(world, Unanswered(when))
+        finish(world)
+        assert {one[: len(finding)] for one in audit(world)} == found
 
 
 @law(25)
