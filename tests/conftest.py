@@ -1,9 +1,13 @@
-"""What every test has: the embedded stack's fixtures, and logs that no test before it has redirected."""
+"""What every test has: the embedded stack's fixtures, and logs that no test before it has redirected.
+
+No law may fail by the clock: machines are loaded.
+"""
 
 from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from schemas import wire
 
@@ -14,6 +18,9 @@ pytest_plugins = [
     "tests.stack",
     "tests.up",
 ]
+
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

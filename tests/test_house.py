@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -92,3 +93,8 @@ def test_help_is_light() -> None:
     code = "import sys; from still.__main__ import main; main(['--help'])\n"
     code += "assert not {'typer', 'rich', 'torch', 'faust', 'confluent_kafka', 'pydantic'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60, capture_output=True)
+
+
+def test_no_law_fails_by_the_clock() -> None:
+    """A loaded machine makes no example wrong; a law that sets nothing itself has no deadline."""
+    assert hypothesis.settings().deadline is None

@@ -49,7 +49,7 @@ POINTS_OF_SINK = [
 def law(examples: int) -> settings:
     """So many draws, however slow the machine; without the phase that traces every line."""
     phases = [phase for phase in Phase if phase is not Phase.explain]
-    return settings(max_examples=examples, deadline=None, phases=phases, suppress_health_check=list(HealthCheck))
+    return settings(max_examples=examples, phases=phases, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(autouse=True)

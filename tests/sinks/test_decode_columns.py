@@ -37,7 +37,7 @@ def test_numbers_that_no_column_takes_stay_what_they_are() -> None:
     assert Columns(table("examples")).rows([GOOD[0], encode(example(4, attempt=-1))]) is None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(GOOD), st.integers(0, 10**6), st.binary(max_size=3), st.integers(0, 3))
 def test_no_damage_is_read_otherwise_than_alone(data: bytes, place: int, put: bytes, taken: int) -> None:
     """Whatever is wrong with a record's bytes, the columns give the row that it gives alone, or none at all."""
@@ -48,7 +48,7 @@ def test_no_damage_is_read_otherwise_than_alone(data: bytes, place: int, put: by
 
 
 @given(st.sets(st.integers(0, 3 * ONE_BY_ONE - 1), max_size=6))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_bad_records_cost_only_themselves(bad: set[int]) -> None:
     """Junk anywhere in a long read is refused, in its place; every other record is its row."""
     data = [b"junk" if n in bad else GOOD[n % len(GOOD)] for n in range(3 * ONE_BY_ONE)]

@@ -1,6 +1,6 @@
 """However records are read and whatever is there already: what is missing, and only that, comes into the batch."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.codec import encode
@@ -28,7 +28,6 @@ def _read(deduplicator: Deduplicator, records: list[Arrived], size: int) -> Batc
     return batch
 
 
-@settings(deadline=None)
 @given(st.sets(st.sampled_from(FIRST)), st.integers(1, len(LOG)))
 def test_what_is_missing_is_taken_once(present: set[int], size: int) -> None:
     """Test 3: any rows may be there after a crash, before or behind those that are not, read in pieces of any size."""

@@ -130,7 +130,7 @@ def test_a_broker_that_was_replaced_stops_the_stage() -> None:
         stage.assign([0])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.permutations([f"c{number}" for number in range(5)] * 3), st.integers(1, 4), st.integers(0, 12), st.booleans())
 def test_a_failure_at_any_confirmation_loses_and_doubles_nothing(
     order: list[str], size: int, fail_at: int, half: bool

@@ -54,7 +54,7 @@ def test_more_contacts_only_add() -> None:
     assert more[:15] == few[:15]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**40), st.booleans())
 def test_every_event_passes_the_edge_and_the_codec(seed: int, whole: bool) -> None:
     """Any seed gives events that the edge takes and that survive Avro."""
@@ -63,7 +63,7 @@ def test_every_event_passes_the_edge_and_the_codec(seed: int, whole: bool) -> No
         assert codec.decode(codec.encode(event), ConversationEvent) == event
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**40))
 def test_labels_point_at_what_they_say(seed: int) -> None:
     """Every label names a customer's message; entity spans lie inside it, in order, and hold text of their kind."""
@@ -90,7 +90,7 @@ def _check_target(label: dict[str, Any], text: str) -> None:
         ends = span["end"]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**40))
 def test_tool_calls_keep_the_tools_schemas(seed: int) -> None:
     """Arguments have the schema's names, patterns and choices, and every call gets its result."""

@@ -1,6 +1,6 @@
 """Exact character spans from word tags and back."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trainers.made import ENTITIES, item, item_of_chat
@@ -11,7 +11,6 @@ from trainers.heads.tag import words
 TEXTS = st.lists(st.sampled_from(["it", "ships", "on", "monday", "red", "lamp"]), min_size=1, max_size=8)
 
 
-@settings(deadline=None)  # loads the base at the first example
 @given(st.data())
 def test_word_spans_survive_tags(bases: Bases, data: st.DataObject) -> None:
     """Spans that begin and end at words come back exactly, adjacent ones of one label included."""
