@@ -141,7 +141,6 @@ class Session:
         self._leases: dict[Partition, str] = {}
         self._buffers: dict[str, Batch] = {}
         self._flights: dict[str, _Flight] = {}
-        self._paused: set[str] = set()
         self._marked_s = time.monotonic()
         self._measured_s = 0.0
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="insert")
@@ -200,7 +199,7 @@ class Session:
             self._signals.metrics.forget(topic=partition.topic, partition=partition.number)
 
     def _reader_cluster(self) -> str:
-        return self._starter.patiently(lambda: _known(self._reader.cluster_now()))
+        return self._starter.patiently(lambda: _known(self._reader.cluster_asked_apart()))
 
     def _recover(self, partition: Partition) -> _Held:
         table = by_topic()[partition.topic]
@@ -294,11 +293,7 @@ class Session:
         limit = BUFFERED_BLOCKS * self._settings.max_bytes
         rows = BUFFERED_BLOCKS * self._settings.max_rows
         full = {topic for topic, batch in self._buffers.items() if batch.bytes > limit or len(batch.rows) > rows}
-        if full - self._paused:
-            self._reader.pause(full - self._paused)
-        if self._paused - full:
-            self._reader.resume(self._paused - full)
-        self._paused = full
+        self._reader.pause_only(full)
 
     def _write_ledger(self) -> None:
         """Tried once: the ledger may lag behind the table, and polling must go on."""

@@ -6,12 +6,13 @@ Kafka's committed offsets are a hint for lag displays only: where to read on is 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from threading import Thread
 from typing import Any, Protocol
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from sinks.errors import BrokerUnavailable, Misconfigured
 from sinks.settings import SinkSettings
@@ -45,7 +46,7 @@ class Reader:
         self._prefix = settings.topic_prefix
         self._probe = settings.topic_prefix + settings.topics[0]
         self._consumer = Consumer(_consumer_settings(settings), logger=_Quiet())
-        self.cluster = self._cluster(METADATA_S) or ""
+        self.cluster = _cluster(self._consumer, METADATA_S, self._probe) or ""
         if not self.cluster:
             self._consumer.close()
             raise BrokerUnavailable(f"no Kafka answers at {settings.bootstrap_servers}; start it, then try again")
@@ -73,14 +74,18 @@ class Reader:
 
     def cluster_now(self) -> str | None:
         """The id of the cluster that answers now; None = none does."""
-        return self._cluster(PROBE_S)
+        return _cluster(self._consumer, PROBE_S, self._probe)
 
-    def _cluster(self, wait_s: float) -> str | None:
-        try:
-            found: str | None = self._consumer.list_topics(self._probe, timeout=wait_s).cluster_id
-        except KafkaException:
-            return None
-        return found
+    def cluster_asked_apart(self) -> str | None:
+        """As `cluster_now`, for a listener: amid a rebalance the consumer must not be asked, so another client is.
+
+        `list_topics` drops what the binding notes of the `consume` under way in this thread and client; the next
+        callback of that same `consume`, a log line is enough, then aborts the process.
+        """
+        client = AdminClient(
+            {**self._settings.kafka, "bootstrap.servers": self._settings.bootstrap_servers}, logger=_Quiet()
+        )
+        return _cluster(client, PROBE_S)
 
     def read(self, wait_s: float) -> list[Arrived]:
         """What has come, in order per partition.
@@ -91,15 +96,13 @@ class Reader:
         messages = self._consumer.consume(FETCH, wait_s)
         return [arrived for message in messages if (arrived := self._arrived(message)) is not None]
 
-    def pause(self, topics: Collection[str]) -> None:
-        """Fetch nothing more of these topics for now."""
-        self._paused.update(topics)
-        self._consumer.pause(self._of(topics))
-
-    def resume(self, topics: Collection[str]) -> None:
-        """Fetch these topics again."""
-        self._paused.difference_update(topics)
-        self._consumer.resume(self._of(topics))
+    def pause_only(self, topics: set[str]) -> None:
+        """Fetch nothing more of these topics for now, and fetch all others again."""
+        if more := topics - self._paused:
+            self._consumer.pause(self._of(more))
+        if again := self._paused - topics:
+            self._consumer.resume(self._of(again))
+        self._paused = topics
 
     def commit(self, ends: Mapping[Partition, int]) -> None:
         """Tell Kafka how far rows have landed, without waiting: a hint that may get lost."""
@@ -164,7 +167,11 @@ class Reader:
             partitions = [Partition(self.cluster, tp.topic.removeprefix(self._prefix), tp.partition) for tp in given]
             starts = listener.assigned(partitions)
             self._partitions = {(self._prefix + p.topic, p.number): p for p in partitions}
-            consumer.assign([self._position(p, self._first(p, starts[p])) for p in partitions])
+            positions = [self._position(p, self._first(p, starts[p])) for p in partitions]
+            consumer.assign(positions)
+            # What was paused before would stay so: librdkafka keeps the application's pause over an assignment.
+            consumer.resume(positions)
+            self._paused = set()
 
         return assigned
 
@@ -190,6 +197,15 @@ class Reader:
             self._partitions = {}
 
         return revoked
+
+
+def _cluster(client: Consumer | AdminClient, wait_s: float, topic: str | None = None) -> str | None:
+    """The id of the cluster that answers `client`; None = none does in time."""
+    try:
+        found: str | None = client.list_topics(topic, timeout=wait_s).cluster_id
+    except KafkaException:
+        return None
+    return found
 
 
 def _headers(message: Message) -> dict[str, bytes]:
