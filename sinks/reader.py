@@ -14,6 +14,7 @@ import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from schemas.logtime import logged_us
 from sinks.errors import BrokerUnavailable, Misconfigured
 from sinks.settings import SinkSettings
 from sinks.values import Arrived, Partition
@@ -158,9 +159,8 @@ class Reader:
         topic, number, offset = message.topic(), message.partition(), message.offset()
         if topic is None or number is None or offset is None or (topic, number) not in self._partitions:
             return None
-        timestamp_us = message.timestamp()[1] * 1000
-        partition = self._partitions[topic, number]
-        return Arrived(partition, offset, timestamp_us, message.key(), message.value(), _headers(message))
+        partition, time_us = self._partitions[topic, number], logged_us(message.timestamp()[1])
+        return Arrived(partition, offset, time_us, message.key(), message.value(), _headers(message))
 
     def _when_assigned(self, listener: Listener) -> Callable[[Consumer, list[TopicPartition]], None]:
         def assigned(consumer: Consumer, given: list[TopicPartition]) -> None:

@@ -10,6 +10,7 @@ import orjson
 from schemas import catalog, codec
 from schemas.errors import SchemaError
 from schemas.letters import digest_of, is_cut
+from schemas.logtime import within
 from schemas.records import RECORDS, DeadLetter
 from streams.list_letters import Filed
 
@@ -74,8 +75,8 @@ _CONTROLS = frozenset(chr(code) for code in range(32)) - set("\t\r\n")
 
 
 def when(time_us: int) -> str:
-    """A time in microseconds as ISO 8601, UTC."""
-    return datetime.fromtimestamp(time_us / 1e6, UTC).isoformat(timespec="seconds")
+    """A time in microseconds as ISO 8601, UTC; one beyond 1970 to 2299 as the nearest."""
+    return datetime.fromtimestamp(within(time_us) / 1e6, UTC).isoformat(timespec="seconds")
 
 
 def _text(data: bytes | None) -> str | None:

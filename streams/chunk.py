@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.logtime import logged_us
 from streams.values import Arrived
 
 MAX_RECORDS = 2000
@@ -54,7 +55,8 @@ def cut(topic: str, partition: int, records: Sequence[Any]) -> Iterator[Chunk]:
 
 def arrived_of(record: Any) -> Arrived:
     """A consumer record as the steps take it; Kafka counts milliseconds, we microseconds."""
+    time_us = logged_us(record.timestamp)
     if not record.headers:
-        return Arrived(record.offset, record.timestamp * 1000, record.key, record.value)
+        return Arrived(record.offset, time_us, record.key, record.value)
     headers = {name: value or b"" for name, value in record.headers}
-    return Arrived(record.offset, record.timestamp * 1000, record.key, record.value, headers)
+    return Arrived(record.offset, time_us, record.key, record.value, headers)

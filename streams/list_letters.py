@@ -13,6 +13,7 @@ from typing import Any
 
 from schemas import codec
 from schemas.errors import SchemaError
+from schemas.logtime import logged_us
 from schemas.records import DeadLetter
 from streams.dead_letters import TOPIC
 from streams.errors import StreamError
@@ -139,4 +140,4 @@ def _filed(message: Any) -> Filed | None:
         letter = codec.decode(message.value() or b"", DeadLetter)
     except SchemaError:
         return None
-    return Filed(letter, message.partition(), message.offset(), message.timestamp()[1] * 1000)
+    return Filed(letter, message.partition(), message.offset(), logged_us(message.timestamp()[1]))

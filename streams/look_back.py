@@ -12,6 +12,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from schemas.logtime import logged_us
 from streams.errors import BrokerUnavailable
 from streams.values import Arrived
 
@@ -97,4 +98,4 @@ class LookBack:
 
 def _arrived(message: Any) -> Arrived:
     headers = {name: value or b"" for name, value in message.headers() or ()}
-    return Arrived(message.offset(), message.timestamp()[1] * 1000, message.key(), message.value(), headers)
+    return Arrived(message.offset(), logged_us(message.timestamp()[1]), message.key(), message.value(), headers)

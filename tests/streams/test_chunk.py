@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.logtime import LATEST_US
 from streams.chunk import MAX_BYTES, MAX_RECORDS, cut
 
 
@@ -41,3 +43,14 @@ def test_milliseconds_become_microseconds_and_headers_a_mapping() -> None:
     (arrived,) = chunk.arrived
     assert (arrived.timestamp_us, arrived.value, arrived.key) == (1_700_000_000_123_000, None, b"k")
     assert arrived.headers == {"content-type": b"application/json"}
+
+
+@pytest.mark.parametrize("timestamp", [2**63 - 1, 1_763_900_000_000_000_000, -1, -(2**63)])
+@pytest.mark.parametrize("headers", [(), (("content-type", b"application/json"),)])
+def test_a_timestamp_that_no_record_holds_is_brought_near(
+    timestamp: int, headers: tuple[tuple[str, bytes], ...]
+) -> None:
+    """Kafka takes any 64-bit number; state and letters must be able to say it."""
+    (chunk,) = cut("t", 0, [Record(1, b"v", timestamp, headers=headers)])
+    assert chunk.arrived[0].timestamp_us in (0, LATEST_US)
+    assert chunk.arrived[0].value == b"v"
