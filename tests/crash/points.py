@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -36,6 +37,18 @@ class KillAt:
         self._seen[name] += 1
         if (name, self._seen[name]) == self._at:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+class SlowInserts:
+    """Each insert begins so many seconds late, as on a busy ClickHouse: back-pressure is what is wanted."""
+
+    def __init__(self, late_s: float) -> None:
+        self._late_s = late_s
+
+    def __call__(self, name: str) -> None:
+        """Reach a point."""
+        if name.startswith("insert "):
+            time.sleep(self._late_s)
 
 
 class PointedStage:

@@ -14,11 +14,13 @@ DEADLINE_S = 90.0
 
 
 @contextmanager
-def sink(stack: Stack, topic_prefix: str, database: str) -> Iterator[subprocess.Popen[bytes]]:
+def sink(stack: Stack, topic_prefix: str, database: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """Lands the topics of the prefix in the database until the context ends."""
     command = [sys.executable, "-m", "tests.crash.sink_process"]
     where = [stack.bootstrap_servers, topic_prefix, stack.clickhouse_url, database]
-    with subprocess.Popen([*command, *where], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        [*command, *where, *options], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    ) as process:
         try:
             yield process
         finally:
