@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from schemas import codec, ids
 from schemas.letters import is_for_another, replay_of
 from schemas.records import AssemblyState, ConversationEvent, HeldEvent, Provenance
+from streams.clock import PartitionClock
 from streams.compose import CLOSED_BY, LAST_OFFSET, Head, Placed, compose, is_complete
 from streams.errors import ForeignState
 from streams.receive import STAGE, Received, receive, reject
@@ -58,12 +59,13 @@ class Assembler:
         self._markers: dict[str, AssemblyState] = {}
         # Heaps of ranks, cleaned lazily: an entry whose offset is not the contact's any more is void.
         self._closed: list[tuple[int, int, str]] = []
-        self._marked: list[tuple[int, int, str]] = []
+        self._marked: list[tuple[int, str]] = []
         self._bytes = 0
         self._open_bytes = 0
-        self._clock = 0
+        self._clock = PartitionClock()
         self._previous_offset: int | None = None
         self._proposed: dict[str, int] = {}
+        self._ahead: dict[str, tuple[int, int]] = {}
 
     @property
     def held_bytes(self) -> int:
@@ -87,6 +89,7 @@ class Assembler:
                 f"state of {state.conversation_id!r} is of cluster {state.cluster_id!r}, partition {state.partition}; "
                 f"this is cluster {self._cluster_id!r}, partition {self._partition}: empty the topic assembly.state"
             )
+        self._clock.hear(state)
         if not state.events:
             self._mark(state)
             return
@@ -117,11 +120,19 @@ class Assembler:
             contact.state
             for id_, contact in self._contacts.items()
             if contact.state.status == "open"
-            and contact.state.last_activity_at <= latest
+            and self._quiet_since(contact.state, now_us) <= latest
             and self._proposed.get(id_) != contact.state.offset
         ]
         self._proposed |= {state.conversation_id: state.offset for state in quiet}
         return [inactivity_close(state) for state in quiet]
+
+    def _quiet_since(self, state: AssemblyState, now_us: int) -> int:
+        """Its last activity; where that is still to come, for its publisher's clock is ahead, when this was noticed."""
+        if state.last_activity_at <= now_us:
+            return state.last_activity_at
+        if self._ahead.get(state.conversation_id, (None, 0))[0] != state.offset:
+            self._ahead[state.conversation_id] = (state.offset, now_us)
+        return self._ahead[state.conversation_id][1]
 
     def _decline(self, contact: Contact | None, head: Head, received: Received) -> Step | None:
         """The step for an event that must not change anything, if it is one."""
@@ -167,7 +178,7 @@ class Assembler:
         size = len(received.value) + (contact.size if contact else 0)
         if contact is not None:
             self._drop(contact)
-        self._clock = max(self._clock, state.last_activity_at)
+        self._clock.hear(state)
         expired = self._expire(size)
         self._put(Contact(state, heads, size))
         skipped: Skipped | None = "empty_conversation" if due and draft is None else None
@@ -196,7 +207,6 @@ class Assembler:
 
     def _put(self, contact: Contact) -> None:
         self._contacts[contact.state.conversation_id] = contact
-        self._clock = max(self._clock, contact.state.last_activity_at)
         self._bytes += contact.size
         if contact.state.status == "open":
             self._open_bytes += contact.size
@@ -206,6 +216,7 @@ class Assembler:
     def _drop(self, contact: Contact) -> None:
         del self._contacts[contact.state.conversation_id]
         self._proposed.pop(contact.state.conversation_id, None)
+        self._ahead.pop(contact.state.conversation_id, None)
         self._bytes -= contact.size
         if contact.state.status == "open":
             self._open_bytes -= contact.size
@@ -219,7 +230,7 @@ class Assembler:
             if contact is None or contact.state.offset != offset:
                 heapq.heappop(self._closed)
                 continue
-            is_old = activity < self._clock - self._settings.retain_closed_us
+            is_old = self._clock.is_past(activity + self._settings.retain_closed_us)
             if not is_old and self._bytes + incoming <= self._settings.max_bytes:
                 break
             heapq.heappop(self._closed)
@@ -229,14 +240,13 @@ class Assembler:
         return tuple(expired)
 
     def _mark(self, marker: AssemblyState) -> None:
-        self._clock = max(self._clock, marker.last_activity_at)
         self._markers[marker.conversation_id] = marker
-        heapq.heappush(self._marked, (marker.last_activity_at, marker.offset, marker.conversation_id))
+        heapq.heappush(self._marked, (marker.offset, marker.conversation_id))
 
     def _forget(self) -> tuple[str, ...]:
-        """Forget the oldest markers beyond the limit; the clock's own marker is the newest, so it stays."""
+        """Forget the markers beyond the limit, heard of longest ago first; the clock asks the newest, so they stay."""
         excess = len(self._markers) - self._settings.max_markers
-        forgotten = tuple(heapq.heappop(self._marked)[2] for _ in range(excess))
+        forgotten = tuple(heapq.heappop(self._marked)[1] for _ in range(excess))
         for id_ in forgotten:
             del self._markers[id_]
         return forgotten

@@ -19,8 +19,8 @@ LARGEST_STATE = 15_000_000
 class AssembleSettings:
     """How long and how much assemble holds, per partition.
 
-    `retain_closed_us` counts on the partition's own clock (its newest Kafka timestamp): for so long a late event still
-    makes a new revision. `max_event_bytes` is the largest event taken, `max_conversation_bytes` what a conversation may
+    `retain_closed_us` counts on the partition's own clock (`streams.clock`): for so long a late event still makes a new
+    revision. `max_event_bytes` is the largest event taken, `max_conversation_bytes` what a conversation may
     hold (each of its events writes all of it to the state topic again), `max_bytes` bounds the held events,
     `max_markers` the closed conversations of which only the revision is remembered.
     """

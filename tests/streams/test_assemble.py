@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from schemas import codec
 from schemas.letters import Position, Taken, letter_of, replay_headers
+from schemas.logtime import LATEST_US
 from schemas.records import AssemblyState, ConversationEvent, Feedback, Outcome, Usage
 from streams.assemble import Assembler, inactivity_close
 from streams.errors import ForeignState
@@ -229,11 +230,46 @@ def test_closed_conversations_expire_to_a_marker_and_refuse_what_is_too_late() -
     """Past retention only the revision is remembered, and later events go to the dead letters."""
     target = assembler()
     run([turn(0, "hello"), close(1)], target)
-    step = target.take(arrived(turn(0, "new", id_="c2"), 2, 50_000))
-    assert [(marker.conversation_id, marker.events, marker.revision) for marker in step.expired] == [("c1", (), 1)]
-    late = target.take(arrived(turn(3, "late"), 3))
+    steps = [target.take(arrived(turn(0, "new", id_=f"c{n}"), n, 50_000)) for n in (2, 3)]
+    expired = [marker for step in steps for marker in step.expired]
+    assert [(marker.conversation_id, marker.events, marker.revision) for marker in expired] == [("c1", (), 1)]
+    late = target.take(arrived(turn(3, "late"), 4))
     assert late.rejected is not None
     assert late.rejected.reason == "too_late"
+
+
+@pytest.mark.parametrize("ahead_us", [100_000, LATEST_US])
+def test_a_publisher_whose_clock_is_ahead_ages_nobody_elses_conversations(ahead_us: int) -> None:
+    """Its own conversations are assembled as any; what others closed just now still takes late feedback."""
+    target, offset = assembler(), 0
+    thumb = Feedback("thumbs", "boolean", True)
+    for n in range(60):
+        for id_, time_us in ((f"honest-{n}", 1_000), (f"ahead-{n}", ahead_us))[: 1 + n % 2]:
+            for event in (turn(0, "hello", id_), close(1, id_)):
+                step = target.take(arrived(event, offset, time_us))
+                assert (step.rejected, step.expired) == (None, ())
+                offset += 1
+    for n in range(60):
+        late = ConversationEvent(f"late-{n}", f"honest-{n}", "feedback", feedback=thumb)
+        step = target.take(arrived(late, offset + n, 1_000))
+        assert step.draft is not None
+        assert step.draft.revision == 2
+
+
+def test_a_conversation_from_the_future_is_closed_for_inactivity_all_the_same() -> None:
+    """It is quiet since it was noticed; a new event makes it active again."""
+    target = assembler()
+    target.take(arrived(turn(0, "hello"), 0, LATEST_US))
+    assert target.idle(5_000) == []
+    assert target.idle(5_999) == []
+    target.take(arrived(turn(1, "more"), 1, LATEST_US))
+    assert target.idle(6_000) == []
+    assert target.idle(6_999) == []
+    (proposed,) = target.idle(7_000)
+    assert target.idle(8_000) == []
+    step = target.take(arrived(proposed, 2, 7_000))
+    assert step.draft is not None
+    assert step.draft.closed_by == "inactivity"
 
 
 def test_memory_is_bounded() -> None:
@@ -253,7 +289,7 @@ def test_memory_is_bounded() -> None:
 def test_markers_are_forgotten_oldest_first() -> None:
     """The number of remembered conversations is bounded, and the shell is told whom to forget."""
     target = assembler(replace(SETTINGS, max_markers=2))
-    events = [event for n in range(6) for event in (turn(0, "a", id_=f"c{n}"), close(1, id_=f"c{n}"))]
+    events = [event for n in range(12) for event in (turn(0, "a", id_=f"c{n}"), close(1, id_=f"c{n}"))]
     steps = [target.take(arrived(event, n, 20_000 * n)) for n, event in enumerate(events)]
     assert [id_ for step in steps for id_ in step.forgotten] == ["c0", "c1", "c2"]
 
@@ -283,10 +319,18 @@ EVENTS = st.lists(
 HASTY = AssembleSettings(inactivity_us=5, retain_closed_us=6)
 
 
-@given(EVENTS, st.integers(0, 14), st.integers(0, 14))
-def test_restoring_anywhere_and_replaying_changes_nothing(events: list[ConversationEvent], cut: int, back: int) -> None:
-    """Stop after any record, restore the newest states, replay from anywhere before: the same happens afterwards."""
-    log = [arrived(event, offset) for offset, event in enumerate(events)]
+CLOCKS = st.lists(st.one_of(st.none(), st.sampled_from([0, 3, 50, 10**6, LATEST_US])), min_size=14, max_size=14)
+
+
+@given(EVENTS, CLOCKS, st.integers(0, 14), st.integers(0, 14))
+def test_restoring_anywhere_and_replaying_changes_nothing(
+    events: list[ConversationEvent], times: list[int | None], cut: int, back: int
+) -> None:
+    """Stop after any record, restore the newest states, replay from anywhere before: the same happens afterwards.
+
+    Whatever the publishers' clocks say.
+    """
+    log = [arrived(event, offset, times[offset]) for offset, event in enumerate(events)]
     expected = run_log(assembler(HASTY), log)
     stored: dict[str, AssemblyState] = {}
     for step in run_log(assembler(HASTY), log[:cut]):

@@ -12,7 +12,7 @@ import pytest
 from schemas import codec
 from schemas.ceiling import Limits
 from schemas.records import Conversation, ConversationEvent, DeadLetter, Outcome, Provenance, Score
-from streams.chunk import Chunk
+from streams.chunk import Chunk, arrived_of
 from streams.errors import TooManyRejected
 from streams.produce import Message
 from streams.replay_letters import outgoing
@@ -20,6 +20,7 @@ from streams.settings import AssembleSettings, RedactSettings
 from streams.stage_assemble import AssembleStage
 from streams.values import Arrived
 from tests.streams.recorded_log import RecordedLog
+from tests.streams.test_chunk import Record
 
 RECORDS, TOGETHER, SEED = 1200, 150, 20261124
 EVERYTHING = Limits(ratio=1.0, run=10**6)
@@ -51,6 +52,10 @@ KINDS: dict[str, Callable[[ConversationEvent, random.Random], bytes | None]] = {
 }
 
 
+STAMPS_MS = (2**63 - 1, 1_763_900_000_000_000_000, 1_763_900_000_000_000, -1, -(2**63))
+"""Kafka timestamps that a broker takes and no record of ours holds: they come with good records and with poison."""
+
+
 def stage_on(log: RecordedLog, limits: Limits) -> AssembleStage:
     """A stage that starts from what the log holds."""
     redaction = RedactSettings(b"a key of tests, 32 bytes long...")
@@ -58,7 +63,7 @@ def stage_on(log: RecordedLog, limits: Limits) -> AssembleStage:
 
 
 def records(poisoned: Callable[[int], bool]) -> tuple[list[Arrived], set[int]]:
-    """The log, and the offsets of its poison: the kinds in turn."""
+    """The log, and the offsets of its poison: the kinds in turn; three in ten have a timestamp of no use."""
     chance, kinds = random.Random(SEED), list(KINDS.values())
     log: list[Arrived] = []
     bad: set[int] = set()
@@ -67,7 +72,8 @@ def records(poisoned: Callable[[int], bool]) -> tuple[list[Arrived], set[int]]:
         if poisoned(offset):
             value = kinds[len(bad) % len(kinds)](good(offset), chance)
             bad.add(offset)
-        log.append(Arrived(offset, offset * 1000, f"c{offset}".encode(), value))
+        stamp_ms = STAMPS_MS[offset % len(STAMPS_MS)] if chance.random() < 0.3 else offset
+        log.append(arrived_of(Record(offset, value, stamp_ms, f"c{offset}".encode(), ())))
     return log, bad
 
 
