@@ -9,10 +9,13 @@ import math
 from typing import Any
 
 from schemas.errors import InvalidRecord
-from schemas.records import TASKS, ConversationEvent, Feedback, Usage
+from schemas.records import TASKS, ConversationEvent, Feedback, FeedbackKind, Usage
 
 MAX_EVENT_BYTES = 1_000_000
 """Largest encoded event: the broker's own default limit of a message."""
+
+FIRST_US, LAST_US = 0, 10_413_791_999_999_999
+"""1970-01-01 to the end of 2299-12-31: beyond lies what a DateTime64 cannot hold and would show as another time."""
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _FEEDBACK_TYPES: dict[str, type | tuple[type, ...]] = {
@@ -31,6 +34,8 @@ def check(event: ConversationEvent) -> ConversationEvent:
             raise InvalidRecord(f"{name} is empty; give each event and conversation an id")
     if event.sequence is not None and event.sequence < 0:
         raise InvalidRecord(f"sequence={event.sequence} is negative; count from 0")
+    for name in ("occurred_at", "started_at"):
+        _check_time(name, getattr(event, name))
     _check_kind(event)
     for index, message in enumerate(event.messages):
         _check_message(index, message)
@@ -38,6 +43,27 @@ def check(event: ConversationEvent) -> ConversationEvent:
         _check_usage(usage)
     _check_labels(event)
     return event
+
+
+def feedback_kind(value: object) -> FeedbackKind | None:
+    """What a value of feedback is if nobody says: true or false, a number, a comment; None = it can be no feedback."""
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, (int, float)):
+        return "float"
+    return "comment" if isinstance(value, str) else None
+
+
+def _check_time(name: str, time_us: Any) -> None:
+    if time_us is None:
+        return
+    if not isinstance(time_us, int) or isinstance(time_us, bool):
+        raise InvalidRecord(f"{name}={time_us!r:.80} is no whole number; give microseconds since the epoch, UTC")
+    if not FIRST_US <= time_us <= LAST_US:
+        raise InvalidRecord(
+            f"{name}={time_us} lies outside 1970 to 2299; is it in microseconds since the epoch"
+            " (in Python: time.time_ns() // 1000)?"
+        )
 
 
 def _check_kind(event: ConversationEvent) -> None:
@@ -57,7 +83,7 @@ def _check_kind(event: ConversationEvent) -> None:
 
 def _check_feedback(feedback: Feedback) -> None:
     if not isinstance(feedback.value, _FEEDBACK_TYPES[feedback.kind]):
-        raise InvalidRecord(f"feedback {feedback.name!r}: value={feedback.value!r:.80} is no {feedback.kind}")
+        raise InvalidRecord(f"feedback {feedback.name!r}: value={_plain(feedback.value):.80} is no {feedback.kind}")
     if isinstance(feedback.value, float) and not math.isfinite(feedback.value):
         raise InvalidRecord(f"feedback {feedback.name!r}: value={feedback.value} is no number")
 
@@ -87,7 +113,7 @@ def _check_usage(usage: Usage) -> None:
     for name in ("prompt_tokens", "completion_tokens", "cached_tokens", "cost_usd", "latency_ms"):
         value = getattr(usage, name)
         if value is not None and not (math.isfinite(value) and value >= 0):
-            raise InvalidRecord(f"usage.{name}={value} must be a finite number >= 0, or null for unknown")
+            raise InvalidRecord(f"usage.{name}={_plain(value)} must be a finite number >= 0, or null for unknown")
 
 
 def _check_labels(event: ConversationEvent) -> None:
@@ -100,3 +126,8 @@ def _check_labels(event: ConversationEvent) -> None:
             1, len(event.messages)
         ):
             raise InvalidRecord(f"label {label!r:.120} names no message of this event")
+
+
+def _plain(value: Any) -> str:
+    """A value as its writer wrote it: JSON's 5 became 5.0 on its way to an Avro double."""
+    return repr(int(value)) if isinstance(value, float) and value.is_integer() else repr(value)

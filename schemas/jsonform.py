@@ -5,15 +5,17 @@ Checked against the same Avro schema, with the field and the value named; bytes 
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import orjson
 from fastavro.validation import ValidationError, validate
 
-from schemas import catalog
+from schemas import catalog, edge
 from schemas.datum import from_datum, is_json, is_nullable, to_datum
 from schemas.errors import InvalidRecord
-from schemas.records import Record
+from schemas.records import ConversationEvent, Record
 
 R = TypeVar("R", bound=Record)
 
@@ -21,12 +23,15 @@ R = TypeVar("R", bound=Record)
 def from_json(raw: dict[str, Any], kind: type[R]) -> R:
     """The record in a plain JSON object; absent fields take their defaults, absent JSON fields are empty lists.
 
+    Feedback without a kind takes the one that its value has: see `edge.feedback_kind`.
+
     Raises:
         InvalidRecord: a missing, unknown or wrong value.
     """
     fields = catalog.newest_schema(kind.__name__)["fields"]
     _refuse_unknown(raw, fields, kind.__name__)
-    datum = {f["name"]: _filled(f, raw) for f in fields if f["name"] in raw or "default" in f or is_json(f)}
+    given = _with_feedback_kind(raw) if kind is ConversationEvent else raw
+    datum = {f["name"]: _filled(f, given) for f in fields if f["name"] in raw or "default" in f or is_json(f)}
     if missing := [f["name"] for f in fields if f["name"] not in datum]:
         raise InvalidRecord(f"{kind.__name__} lacks {', '.join(missing)}; add it")
     if fault := first_fault(datum, fields):
@@ -51,17 +56,58 @@ def first_fault(datum: dict[str, Any], fields: list[dict[str, Any]]) -> str | No
         name = field["name"]
         if name not in datum:
             return f"{name} is missing"
-        try:
-            validate(datum[name], field["type"])
-        except (ValidationError, AttributeError, TypeError, ValueError):
-            return f"{name}={datum[name]!r:.120} is not {_plain_type(field['type'])}"
+        if not _fits(datum[name], field["type"]):
+            return _fault(name, datum[name], field["type"])
     return None
 
 
+def _fits(value: Any, type_: Any) -> bool:
+    try:
+        return bool(validate(value, type_))
+    except (ValidationError, AttributeError, TypeError, ValueError):
+        return False
+
+
+def _fault(where: str, value: Any, type_: Any) -> str | None:
+    """What is wrong with a value, told at the innermost place; None where it fits."""
+    branches = [branch for branch in type_ if branch != "null"] if isinstance(type_, list) else [type_]
+    if isinstance(type_, list) and value is None and len(branches) < len(type_):
+        return None
+    inner = branches[0] if len(branches) == 1 and isinstance(branches[0], dict) else {}
+    if inner.get("type") == "record" and isinstance(value, dict):
+        return _field_fault(where, value, inner["fields"])
+    if inner.get("type") == "array" and isinstance(value, (list, tuple)):
+        return _first(_fault(f"{where}[{place}]", one, inner["items"]) for place, one in enumerate(value))
+    if inner.get("type") == "map" and isinstance(value, dict):
+        return _first(_fault(f"{where}[{key!r}]", one, inner["values"]) for key, one in value.items())
+    return None if _fits(value, type_) else f"{where}={value!r:.120} is not {_words(type_)}"
+
+
+def _field_fault(where: str, value: dict[str, Any], fields: list[dict[str, Any]]) -> str | None:
+    """The same for an object's fields; defaults are filled by now."""
+    if missing := [f"{field['name']} ({_words(field['type'])})" for field in fields if field["name"] not in value]:
+        return f"{where} lacks {', '.join(missing)}; add it"
+    return _first(_fault(f"{where}.{field['name']}", value[field["name"]], field["type"]) for field in fields)
+
+
+def _first(faults: Iterable[str | None]) -> str | None:
+    return next(filter(None, faults), None)
+
+
 def _refuse_unknown(raw: dict[str, Any], fields: list[dict[str, Any]], name: str) -> None:
-    known = {f["name"] for f in fields}
-    if unknown := sorted(raw.keys() - known):
-        raise InvalidRecord(f"{name} has no field {', '.join(map(repr, unknown))}; it knows {sorted(known)}")
+    known = sorted(f["name"] for f in fields)
+    for unknown in sorted(raw.keys() - set(known)):
+        near = difflib.get_close_matches(unknown, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it knows {known}"
+        raise InvalidRecord(f"{name} has no field {unknown!r}; {hint}")
+
+
+def _with_feedback_kind(raw: dict[str, Any]) -> dict[str, Any]:
+    feedback = raw.get("feedback")
+    if not isinstance(feedback, dict) or "kind" in feedback:
+        return raw
+    kind = edge.feedback_kind(feedback.get("value"))
+    return raw if kind is None else {**raw, "feedback": {**feedback, "kind": kind}}
 
 
 def _filled(field: dict[str, Any], raw: dict[str, Any]) -> Any:
@@ -104,13 +150,32 @@ def _branch(value: Any, union: list[Any]) -> Any:
     return wanted if wanted in branches else branches[0]
 
 
-def _plain_type(type_: Any) -> str:
+_WORDS = {
+    "null": "null", "string": "text", "bytes": "bytes", "boolean": "true or false", "double": "a number",
+    "int": "a whole number of 32 bits", "long": "a whole number of 64 bits",
+}  # fmt: skip
+_MANY = {"string": "texts", "bytes": "byte strings"}
+
+
+def _words(type_: Any) -> str:
+    """What a type takes, for people."""
     if isinstance(type_, list):
-        return " or ".join(_plain_type(branch) for branch in type_)
-    if isinstance(type_, dict):
-        symbols = type_.get("symbols")
-        return f"one of {', '.join(symbols)}" if symbols else f"a valid {type_.get('name', type_['type'])}"
-    return str(type_)
+        return " or ".join(_words(branch) for branch in sorted(type_, key=lambda branch: branch == "null"))
+    if not isinstance(type_, dict):
+        return _WORDS.get(str(type_), str(type_))
+    if type_["type"] == "array":
+        return f"a list of {_many(type_['items'])}"
+    if type_["type"] == "map":
+        return f"an object that holds {_many(type_['values'])}"
+    return f"one of {', '.join(type_['symbols'])}" if "symbols" in type_ else f"an object with {_names(type_)}"
+
+
+def _many(type_: Any) -> str:
+    return f"objects with {_names(type_)}" if isinstance(type_, dict) else _MANY.get(type_, f"{type_}s")
+
+
+def _names(type_: dict[str, Any]) -> str:
+    return ", ".join(field["name"] for field in type_["fields"])
 
 
 def _bytes_to_text(value: Any) -> Any:

@@ -157,13 +157,10 @@ def feedback_of(
     Raises:
         InvalidRecord: a value of another type.
     """
-    if isinstance(value, bool):
-        return Feedback(name, kind or "boolean", value, message)
-    if isinstance(value, (int, float)):
-        return Feedback(name, kind or "float", float(value), message)
-    if isinstance(value, str):
-        return Feedback(name, kind or "comment", value, message)
-    raise InvalidRecord(f"feedback {name!r}: value={value!r:.80} is no true or false, number or text")
+    found = edge.feedback_kind(value)
+    if found is None:
+        raise InvalidRecord(f"feedback {name!r}: value={value!r:.80} is no true or false, number or text")
+    return Feedback(name, kind or found, float(value) if found == "float" else value, message)
 
 
 def _text(conversation_id: Any) -> str:

@@ -25,6 +25,10 @@ from sinks.errors import LeaseLost, Misconfigured, QueryFailed, Rejected, SinkEr
 _TROUBLE = re.compile(r"\[Errno -?\d+\] ([\w ]+)")
 _SILENCE = re.compile(r"\((?:read|connect) timeout=([\d.]+)\)")
 _UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+_UNREADABLE = (
+    "the answer holds a value that cannot be read here, such as a time after the year 9999: ask for a time as"
+    " toUnixTimestamp64Micro(column), for anything else as toString(column)"
+)
 # The driver logs what it raises; log or raise, never both.
 _DRIVER_LOG = "clickhouse_connect"
 
@@ -109,14 +113,16 @@ class Client:
         """The result column by column; parameters as `{name:Type}` in the text.
 
         Raises:
-            QueryFailed: ClickHouse refuses the query, in its words.
+            QueryFailed: ClickHouse refuses the query, in its words; or its answer holds what no value of Python can.
             Temporary, Misconfigured: see `sinks.errors`.
         """
         try:
             result = self._driver.query(sql, parameters=dict(parameters or {}), column_oriented=True)
+            return Columns(tuple(result.column_names), tuple(result.result_columns))
         except exceptions.Error as error:
             raise _sorted(error, refused=QueryFailed) from error
-        return Columns(tuple(result.column_names), tuple(result.result_columns))
+        except (ValueError, OverflowError) as error:
+            raise QueryFailed(f"{_UNREADABLE} ({error})") from error
 
     def stream(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
         """The result as dicts, block by block in bounded memory; raises like `columns`."""
@@ -128,6 +134,8 @@ class Client:
                         yield dict(zip(names, row, strict=True))
         except exceptions.Error as error:
             raise _sorted(error, refused=QueryFailed) from error
+        except (ValueError, OverflowError) as error:
+            raise QueryFailed(f"{_UNREADABLE} ({error})") from error
 
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement that returns nothing; raises like `columns`."""

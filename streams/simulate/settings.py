@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from schemas.edge import FIRST_US, LAST_US
 from streams.simulate.errors import BadSettings
 from streams.simulate.language import available
+
+_MARGIN_US = 10 * 365 * 86_400 * 10**6
+"""Contacts begin later than the first one, but none ends beyond what an event may say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class SimulateSettings:
     def __post_init__(self) -> None:
         if self.conversations < 0:
             raise BadSettings(f"conversations={self.conversations} is negative; give 0 or more")
+        if not FIRST_US <= self.start_us <= LAST_US - _MARGIN_US:
+            raise BadSettings(f"start_us={self.start_us} lies outside 1970 to 2289; start between them")
         if self.seconds_between <= 0:
             raise BadSettings(f"seconds_between={self.seconds_between} must be above 0")
         known = available()

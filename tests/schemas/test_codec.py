@@ -2,13 +2,15 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import catalog, codec, wire
+from schemas import catalog, codec, edge, wire
 from schemas.errors import InvalidRecord, Undecodable, UnknownSchema
 from schemas.records import RECORDS, ConversationEvent, Feedback, Record, Usage
 
@@ -103,6 +105,10 @@ def test_trailing_bytes_are_refused() -> None:
         codec.decode(codec.encode(EVENT) + b"ab", ConversationEvent)
 
 
+def _closed(**own: Any) -> str:
+    return json.dumps({"event_id": "e", "conversation_id": "c", "kind": "closed", **own})
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -111,15 +117,38 @@ def test_trailing_bytes_are_refused() -> None:
         ('{"event_id": NaN}', "no JSON"),
         ('{"event_id": "e"}', "lacks conversation_id, kind"),
         ('{"event_id": "e", "conversation_id": "c", "kind": "tern"}', "kind='tern' is not one of"),
-        ('{"event_id": 7, "conversation_id": "c", "kind": "closed"}', "event_id=7 is not string"),
+        ('{"event_id": 7, "conversation_id": "c", "kind": "closed"}', "event_id=7 is not text"),
         ('{"event_id": "e", "conversation_id": "c", "kind": "closed", "mesages": []}', "no field 'mesages'"),
+        (_closed(message=[]), "no field 'message'; did you mean 'messages'?"),
+        (_closed(colour="red"), "no field 'colour'; it knows ['agent'"),
         ('{"event_id": "e", "conversation_id": "c", "kind": "turn"}', "without messages"),
         ('{"event_id": " ", "conversation_id": "c", "kind": "closed"}', "event_id is empty"),
         ('{"event_id": "e", "conversation_id": "c", "kind": "feedback"}', "without feedback"),
         ('{"event_id": "e", "conversation_id": "c", "kind": "turn", "messages": [7]}', "is no object"),
         ('{"event_id": "e", "conversation_id": "c", "kind": "turn", "messages": [{"role": "u"}]}', "role='u'"),
         ('{"event_id": "e", "conversation_id": "c", "kind": "turn", "messages": {"role": "user"}}', "no list"),
-        ('{"event_id": "e", "conversation_id": "c", "kind": "closed", "usage": [{"cost_usd": -1}]}', "cost_usd=-1.0"),
+        (
+            '{"event_id": "e", "conversation_id": "c", "kind": "closed", "usage": [{"cost_usd": -1}]}',
+            "cost_usd=-1 ",
+        ),
+        (
+            _closed(feedback={"name": "csat"}),
+            "(one of boolean, float, comment, demonstration), value",
+        ),
+        (_closed(feedback={"name": "csat", "value": [5]}), "feedback lacks kind (one of boolean"),
+        (
+            _closed(feedback={"name": "csat", "value": 5, "kind": "stars"}),
+            "feedback.kind='stars' is not one of",
+        ),
+        (_closed(feedback={"name": "csat", "value": 5, "kind": "boolean"}), "feedback 'csat': value=5 is no boolean"),
+        (_closed(feedback={"name": 3, "value": 5}), "feedback.name=3 is not text"),
+        (_closed(feedback=5), "feedback=5 is not an object with name, kind, value, message or null"),
+        (_closed(outcome=True), "outcome=True is not an object with success, reward, reason or null"),
+        (_closed(outcome={"success": "yes"}), "outcome.success='yes' is not true or false or null"),
+        (_closed(usage={"cost_usd": 1}), "usage={'cost_usd': 1} is not a list of objects with message, model, prompt_"),
+        (_closed(usage=[{}, {"cost_usd": "1"}]), "usage[1].cost_usd='1' is not a number or null"),
+        (_closed(metadata={"shop": 3}), "metadata['shop']=3 is not text"),
+        (_closed(sequence=1.5), "sequence=1.5 is not a whole number of 64 bits or null"),
         ('{"event_id": "e", "conversation_id": "c", "kind": "closed", "sequence": -1}', "count from 0"),
         ('{"event_id": "e", "conversation_id": "c", "kind": "closed", "labels": [{"task": "x"}]}', "needs a task"),
     ],
@@ -128,6 +157,52 @@ def test_wrong_json_event_is_explained(text: str, why: str) -> None:
     """A wrong JSON event is refused with the field and the value."""
     with pytest.raises((InvalidRecord, Undecodable), match=re.escape(why)):
         codec.decode_event(text.encode(), codec.JSON_CONTENT_TYPE)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [(True, "boolean"), (5, "float"), (0.5, "float"), ("slow", "comment")], ids=repr
+)
+def test_feedback_without_a_kind_has_its_values(value: Any, kind: str) -> None:
+    """{name, value} is enough, as for the SDK; the same event with the kind written out is the same event."""
+    short = codec.decode_event(_closed(feedback={"name": "csat", "value": value}).encode(), codec.JSON_CONTENT_TYPE)
+    whole = _closed(feedback={"name": "csat", "value": value, "kind": kind})
+    assert short == codec.decode_event(whole.encode(), codec.JSON_CONTENT_TYPE)
+    assert short.feedback is not None
+    assert short.feedback.kind == kind
+
+
+@pytest.mark.parametrize("name", ["occurred_at", "started_at"])
+@pytest.mark.parametrize("time_us", [-1, -(2**62), edge.LAST_US + 1, 1_790_000_000 * 10**9, 2**63 - 1])
+def test_a_time_that_no_table_holds_is_refused(name: str, time_us: int) -> None:
+    """Nanoseconds, the likeliest mistake, come out as such, in JSON, in Avro and before anything is sent."""
+    event = ConversationEvent("e", "c", "closed", **{name: time_us})  # type: ignore[arg-type]
+    wanted = rf"{name}={time_us} .*microseconds since the epoch"
+    with pytest.raises(InvalidRecord, match=wanted):
+        edge.check(event)
+    with pytest.raises(InvalidRecord, match=wanted):
+        codec.decode_event(codec.encode(event))
+    with pytest.raises(InvalidRecord, match=wanted):
+        codec.decode_event(_closed(**{name: time_us}).encode(), codec.JSON_CONTENT_TYPE)
+
+
+@given(st.integers(edge.FIRST_US, edge.LAST_US))
+def test_every_other_time_passes(time_us: int) -> None:
+    """From 1970 to the end of 2299, both included: what a DateTime64 shows as it is."""
+    event = ConversationEvent("e", "c", "closed", occurred_at=time_us, started_at=time_us)
+    assert codec.decode_event(codec.encode(event)) == event
+
+
+def test_the_last_time_is_the_end_of_2299() -> None:
+    """The bound is a date, not a round number."""
+    last = datetime(2300, 1, 1, tzinfo=UTC) - timedelta(microseconds=1)
+    assert last == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=edge.LAST_US)
+
+
+@pytest.mark.parametrize("time_us", [1.79e15, "now", True])
+def test_a_time_is_a_whole_number(time_us: Any) -> None:
+    """The SDK refuses what is none before it is compared with anything."""
+    with pytest.raises(InvalidRecord, match=r"occurred_at=.* is no whole number; give microseconds"):
+        edge.check(ConversationEvent("e", "c", "closed", occurred_at=time_us))
 
 
 def test_not_a_number_is_refused_at_the_edge() -> None:

@@ -53,6 +53,13 @@ def test_bytes_that_are_no_event_keep_their_place() -> None:
     assert (named["refused"], named["event_id"], named["value_bytes"]) == ("unknown_schema", None, 5)
 
 
+def test_a_time_that_the_table_would_show_wrongly_makes_no_envelope() -> None:
+    """Nanoseconds on the topic itself: the place is kept, the time is not; assemble writes the dead letter."""
+    event = ConversationEvent("e-1", "c-1", "closed", occurred_at=1_790_000_000 * 10**9)
+    named = _named("conversation_events", DECODE["conversation.events"](arrived(event, 0, EVENTS)))
+    assert (named["occurred_at"], named["event_id"], named["refused"]) == (None, None, "undecodable")
+
+
 def test_a_dead_letter_gives_no_bytes() -> None:
     """Original bytes and the words of the refusal stay in the topic."""
     letter = DeadLetter(

@@ -26,6 +26,20 @@ def test_a_value_that_does_not_fit_is_a_row_at_fault(stack: Stack, database: str
     assert refused.value.code == code
 
 
+FAR = "SELECT fromUnixTimestamp64Micro(1790000000000000000, 'UTC') AS at"
+
+
+def test_an_answer_that_cannot_be_read_is_a_failed_query(stack: Stack, database: str) -> None:
+    """A time after 9999 is no value of Python: the query is told how to ask for it, and the client goes on."""
+    client = connect(stack.clickhouse_url, database)
+    with pytest.raises(QueryFailed, match=r"toUnixTimestamp64Micro\(column\).*outside the date range"):
+        client.columns(FAR)
+    with pytest.raises(QueryFailed, match=r"toUnixTimestamp64Micro\(column\)"):
+        list(client.stream(FAR))
+    asked = client.columns(f"SELECT toUnixTimestamp64Micro(at) FROM ({FAR})")
+    assert asked.first == [1_790_000_000 * 10**9]
+
+
 def test_a_table_that_was_dropped_is_no_fault_of_rows(stack: Stack, database: str) -> None:
     """The sink stops with ClickHouse's words and what to do."""
     client = connect(stack.clickhouse_url, database)

@@ -217,6 +217,8 @@ def test_nan_and_deep_nesting_are_rejected() -> None:
         nested = [nested]
     bad = [
         (replace(turn(0, "a"), usage=(Usage(cost_usd=float("nan")),)), "invalid"),
+        (turn(0, "a", occurred_at=1_790_000_000 * 10**9), "invalid"),  # nanoseconds
+        (turn(0, "a", started_at=-(2**62)), "invalid"),
         (replace(turn(0, "a"), messages=[{"role": "user", "content": nested}]), "too_deep"),
         (turn(0, "a", id_="other"), "wrong_key"),
     ]
