@@ -37,6 +37,7 @@ ANSWER_S = 60.0
 """Without an answer for so long, the outcome counts as unknown."""
 
 VIOLATED_CONSTRAINT = 469
+READ_ONLY = 164
 # A value of a row is at fault, and other rows may land. A code that stands in neither list stops the sink: a setting, a
 # dropped table or a fault of the server is no row's doing, and would make a dead letter of every good one.
 DATA = frozenset(
@@ -109,20 +110,27 @@ class Client:
         found = self.columns(sql, parameters)
         return [dict(zip(found.names, row, strict=True)) for row in zip(*found.values, strict=True)]
 
-    def columns(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Columns:
+    def columns(self, sql: str, parameters: Mapping[str, Any] | None = None, *, read_only: bool = False) -> Columns:
         """The result column by column; parameters as `{name:Type}` in the text.
+
+        `read_only` lets ClickHouse refuse (code 164) whatever would change data, tables or grants.
 
         Raises:
             QueryFailed: ClickHouse refuses the query, in its words; or its answer holds what no value of Python can.
             Temporary, Misconfigured: see `sinks.errors`.
         """
         try:
-            result = self._driver.query(sql, parameters=dict(parameters or {}), column_oriented=True)
+            # Where a profile says so already, saying it again would be refused.
+            settings = {"readonly": 2} if read_only and not self._is_read_only() else {}
+            result = self._driver.query(sql, parameters=dict(parameters or {}), settings=settings, column_oriented=True)
             return Columns(tuple(result.column_names), tuple(result.result_columns))
         except exceptions.Error as error:
             raise _sorted(error, refused=QueryFailed) from error
         except (ValueError, OverflowError) as error:
             raise QueryFailed(f"{_UNREADABLE} ({error})") from error
+
+    def _is_read_only(self) -> bool:
+        return bool(self._driver.query("SELECT toUInt8(getSetting('readonly'))").result_rows[0][0])
 
     def stream(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
         """The result as dicts, block by block in bounded memory; raises like `columns`."""

@@ -23,7 +23,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from sinks.clickhouse.client import Client
+from sinks.clickhouse.client import READ_ONLY, Client
 from sinks.errors import SinkError, Temporary
 from still.embedded.lock import is_held
 from still.embedded.stack import LOCK_NAME
@@ -43,10 +43,11 @@ def register(app: typer.Typer) -> None:
 def sql(
     query: Annotated[str, typer.Argument(help="The query; tables need no database name; {name:Type} is a parameter")],
     parameter: Annotated[list[str] | None, typer.Option("--param", "-p", help="name=value, as often as needed")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Let the statement change data and tables, too")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a row")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header")] = False,
 ) -> None:
-    """Ask ClickHouse; without a running stack, on its data folder."""
+    """Ask ClickHouse; without a running stack, on its data folder. Only reads, unless --write is given."""
     if as_json and as_csv:
         raise UserError("--json and --csv exclude each other; choose one")
     if not query.strip():
@@ -54,9 +55,12 @@ def sql(
     parameters = dict(_pair(text) for text in parameter or ())
     try:
         with _client(load()) as client:
-            found = client.columns(query, parameters)
+            found = client.columns(query, parameters, read_only=not write)
     except SinkError as error:
-        raise UserError(str(error)) from None
+        advice = (
+            "; `still sql` only reads: give --write if you mean it" if error.code == READ_ONLY and not write else ""
+        )
+        raise UserError(f"{error}{advice}") from None
     rows = list(zip(*found.values, strict=True))
     if as_json:
         _print_json(found.names, rows)

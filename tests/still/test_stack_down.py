@@ -114,7 +114,7 @@ def test_sql_opens_the_folder(
         monkeypatch.delenv(f"STILL_{name.upper()}", raising=False)
     monkeypatch.setenv("STILL_FOLDER", str(tmp_path))
     with running_stack(tmp_path, Ports(0, 0)):
-        assert main(["sql", "CREATE TABLE default.mine ENGINE = MergeTree ORDER BY n AS SELECT 7 AS n"]) == 0
+        assert main(["sql", "CREATE TABLE default.mine ENGINE = MergeTree ORDER BY n AS SELECT 7 AS n", "--write"]) == 0
     assert main(["sql", "SELECT n FROM default.mine", "--json"]) == 0
     out, err = capsys.readouterr()
     assert orjson.loads(out.splitlines()[-1]) == {"n": 7}

@@ -73,6 +73,43 @@ def test_a_mistake_is_one_line(arguments: list[str], words: str, capsys: pytest.
     assert "Traceback" not in error
 
 
+WRITES = [
+    "CREATE TABLE {db}.other (n Int64) ENGINE = MergeTree ORDER BY n",
+    "DROP TABLE {db}.kept",
+    "TRUNCATE TABLE {db}.kept",
+    "INSERT INTO {db}.kept VALUES (8)",
+    "INSERT INTO {db}.kept SELECT 8",
+    "INSERT INTO {db}.kept SELECT 8 SETTINGS readonly = 0",
+    "ALTER TABLE {db}.kept DELETE WHERE 1 SETTINGS mutations_sync = 2",
+    "DELETE FROM {db}.kept WHERE 1",
+    "SET readonly = 0",
+]
+
+
+def _nothing_is_written(db: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for text in WRITES:
+        capsys.readouterr()
+        assert main(["sql", text.format(db=db)]) == 2, text
+        error = capsys.readouterr().err
+        assert "only reads: give --write" in error
+        assert "Traceback" not in error
+    assert main(["sql", f"SELECT n FROM {db}.kept SETTINGS max_threads = 1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"n": 7}
+    assert main(["sql", f"SHOW TABLES FROM {db}", "--csv"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["name", "kept"]
+
+
+@pytest.mark.usefixtures("running")
+def test_only_write_lets_a_statement_change_something(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """An analyst's slip is refused by ClickHouse itself, whatever the statement; with --write it is done."""
+    assert main(["sql", f"CREATE DATABASE IF NOT EXISTS {database}", "--write"]) == 0
+    assert main(["sql", f"CREATE TABLE {database}.kept ENGINE = Memory AS SELECT 7 AS n", "--write"]) == 0
+    _nothing_is_written(database, capsys)
+    assert main(["sql", f"DROP TABLE {database}.kept", "--write"]) == 0
+    assert main(["sql", f"SHOW TABLES FROM {database}", "--csv"]) == 0
+    assert "kept" not in capsys.readouterr().out
+
+
 def test_the_folder_answers_when_the_stack_is_down(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,11 +117,12 @@ def test_the_folder_answers_when_the_stack_is_down(
     with running_stack(tmp_path, Ports(0, 0)) as stack:
         monkeypatch.setenv("STILL_CLICKHOUSE_URL", stack.clickhouse_url)
         monkeypatch.setenv("STILL_FOLDER", str(tmp_path))
-        assert main(["sql", "CREATE TABLE default.kept ENGINE = MergeTree ORDER BY n AS SELECT 7 AS n"]) == 0
+        assert main(["sql", "CREATE TABLE default.kept ENGINE = MergeTree ORDER BY n AS SELECT 7 AS n", "--write"]) == 0
     assert main(["sql", "SELECT n FROM default.kept", "--json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out.splitlines()[-1]) == {"n": 7}
     assert "opening" in err
+    _nothing_is_written("default", capsys)
 
 
 def test_nothing_there_says_what_to_do(
