@@ -89,6 +89,7 @@ class Account:
         left: where a group has records still to read.
         closed: open contacts that the stop closed; None = closing them was not its business.
         open: contacts that are still open; their turns are in the broker alone.
+        unknown: why `rows` is None, in the words of who was asked.
         is_unsure: the sink ended without an answer to an insert, whose rows may be there already or come yet.
     """
 
@@ -98,6 +99,7 @@ class Account:
     closed: int | None
     open: int | None
     is_unsure: bool = False
+    unknown: str = "ClickHouse did not answer"
 
 
 def drain(look: Callable[[], Sequence[Lag]], patience: Patience, tell: Callable[[int], None]) -> bool:
@@ -198,9 +200,13 @@ def _account(running: EmbeddedStack, settings: Settings, closed: int | None, pat
     sink = running.supervisor.statuses().get("sink")
     is_unsure = sink is not None and sink.exit_status in _UNSURE
     # A ClickHouse that did not answer the sink is not waited for once more.
-    rows = None if is_unsure else known(lambda: _rows(settings), _cannot_count)
+    why: list[str] = []
+    rows = None if is_unsure else known(lambda: _rows(settings), why.append)
+    for reason in why:
+        _cannot_count(reason)
     left = known(lambda: _left(settings), _cannot_count)
-    account = Account(running.stack.broker, rows, left, closed, is_open, is_unsure)
+    unknown = why[0] if why else "ClickHouse did not answer"
+    account = Account(running.stack.broker, rows, left, closed, is_open, is_unsure, unknown)
     log.info(
         "stack_winds_down",
         broker=account.broker,

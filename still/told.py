@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -31,6 +31,12 @@ def show_stack(running: EmbeddedStack) -> None:
     out.print("\nTry, in another terminal:  still simulate -n 200    still status    still sql 'SELECT * FROM funnel'")
     out.print("Ctrl-C stops everything in order.")
     sys.stdout.flush()
+
+
+def show_remade(tables: Sequence[str]) -> None:
+    """Which tables somebody had dropped."""
+    what = "had been dropped, made again empty; what Kafka still holds lands again, older rows do not"
+    console().print(f"{', '.join(tables)}: {what}", soft_wrap=True, highlight=False)
 
 
 def show_loss(lost: Lost) -> None:
@@ -61,7 +67,7 @@ def show_account(account: Account) -> None:
 def account_lines(account: Account) -> Iterator[str]:
     """A line for the rows, one for what did not land or may have, one for open contacts."""
     if account.rows is None:
-        yield "kept      unknown: ClickHouse did not answer"
+        yield f"kept      unknown: {account.unknown}"
     else:
         rows = ", ".join(f"{name} {count:,}" for name, count in account.rows.items() if count) or "nothing yet"
         yield f"kept      rows in ClickHouse: {rows}"

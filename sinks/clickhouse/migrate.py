@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from sinks.clickhouse import lost
 from sinks.clickhouse.client import Client
 from sinks.clickhouse.migrations import RECORD, Migration, create_record, migrations, repeatable
 from sinks.clickhouse.settings import TableSettings
@@ -29,10 +30,11 @@ Done = Mapping[int, frozenset[int]]
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What one run did: statements by migration (`0001_tables`), and how many views and TTLs were set."""
+    """What one run did: statements by migration (`0001_tables`), views and TTLs set, dropped tables made again."""
 
     migrations: dict[str, int]
     repeated: int
+    remade: tuple[str, ...] = ()
 
     @property
     def statements(self) -> int:
@@ -40,16 +42,22 @@ class Applied:
         return sum(self.migrations.values()) + self.repeated
 
 
-def migrate(client: Client, settings: TableSettings) -> Applied:
-    """Execute what is missing.
+def migrate(client: Client, settings: TableSettings, *, remake: bool = False) -> Applied:
+    """Execute what is missing; with `remake`, make tables that were dropped again, for which no sink may run.
 
     Raises:
-        Misconfigured: the database is newer than this version, or a step was changed after it was executed.
+        Misconfigured: the database is newer than this version, a step was changed after it was executed, or a table
+            that a step made is gone.
         QueryFailed: ClickHouse refuses a statement, in its words.
     """
     for statement in create_record(settings):
         _execute(client, statement)
     done = _done(client)
+    gone = _lost(client, settings, done)
+    if not remake:
+        lost.refuse(client.database, gone)
+    for statement in lost.remake(client, settings, gone):
+        _execute(client, statement)
     applied: dict[str, int] = {}
     for step in migrations():
         for index, statement in enumerate(step.statements(settings)):
@@ -60,7 +68,7 @@ def migrate(client: Client, settings: TableSettings) -> Applied:
     again = list(repeatable(settings))
     for statement in again:
         _execute(client, statement)
-    return Applied(applied, len(again))
+    return Applied(applied, len(again), tuple(gone))
 
 
 def planned(client: Client, settings: TableSettings) -> Iterator[str]:
@@ -69,6 +77,7 @@ def planned(client: Client, settings: TableSettings) -> Iterator[str]:
     done = _done(client) if exists else {}
     if not exists:
         yield from create_record(settings)
+    lost.refuse(client.database, _lost(client, settings, done))
     for step in migrations():
         held = done.get(step.number, frozenset())
         yield from (text for index, text in enumerate(step.statements(settings)) if index not in held)
@@ -87,6 +96,13 @@ def require(client: Client) -> None:
             f"database {client.database} is at migration {newest}, this version needs {len(migrations())};"
             " run `still init` of this version"
         )
+    lost.refuse(client.database, lost.lost_tables(client, TableSettings(database=client.database)))
+
+
+def _lost(client: Client, settings: TableSettings, done: Done) -> list[str]:
+    """Tables that are gone, of the statements that are recorded as executed."""
+    made = {(number, index) for number, indexes in done.items() for index in indexes}
+    return lost.lost_tables(client, settings, made)
 
 
 def _done(client: Client) -> Done:

@@ -20,6 +20,9 @@ def init(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the statements for ClickHouse, change nothing")
     ] = False,
+    remake: Annotated[
+        bool, typer.Option("--remake", help="Make dropped tables again, empty; stop the sinks before")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Register schemas, make topics, bring tables and views forward, announce model events that the broker has lost."""
@@ -30,7 +33,7 @@ def init(
             orjson.dumps(wanted).decode() if as_json else "".join(f"{statement};\n\n" for statement in wanted), end=""
         )
         return
-    prepared = prepare(settings)
+    prepared = prepare(settings, remake=remake)
     if as_json:
         print(orjson.dumps(prepared).decode())
     else:
@@ -42,6 +45,8 @@ def _show(prepared: Prepared, settings: Settings) -> None:
     steps = ", ".join(f"{name} ({count} statements)" for name, count in prepared.migrations.items())
     print(f"topics    {topics} (at {settings.bootstrap_servers})")
     print(f"tables    {steps or 'up to date'}, database {settings.database} (at {settings.clickhouse_url})")
+    if prepared.remade:
+        print(f"remade    {', '.join(prepared.remade)}: empty; what Kafka still holds lands again, the rest is gone")
     print(f"views     {prepared.statements - sum(prepared.migrations.values())} statements, set anew")
     if settings.schema_registry:
         print(f"schemas   {prepared.schemas} versions registered (at {settings.schema_registry})")

@@ -83,7 +83,10 @@ def start_processes(
     running: EmbeddedStack, folder: Path, processes: tuple[Process, ...], env: Mapping[str, str] | None = None
 ) -> None:
     """Make topics and tables, restore the model events, then start our processes; returns when all are ready."""
-    prepare(load(folder=folder))
+    # No sink of this folder's runs yet.
+    prepared = prepare(load(folder=folder), remake=True)
+    if prepared.remade:
+        told.show_remade(prepared.remade)
     child = partial(child_of, folder=folder.absolute(), parent_pid=os.getpid(), env=env)
     running.start_more([child(process, broker_forgets=running.stack.broker == "memory") for process in processes])
 

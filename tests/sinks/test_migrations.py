@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 from sinks.clickhouse.client import Client, connect
-from sinks.clickhouse.ledger import LEASES, MARKS, SOURCE_MARKS
+from sinks.clickhouse.ledger import LEASES, MARKS, SOURCE_MARKS, read_mark, read_source_marks, write_progress
 from sinks.clickhouse.migrate import migrate, planned, require
 from sinks.clickhouse.migrations import RECORD, Migration, create_record, migrations, repeatable
 from sinks.clickhouse.settings import TableSettings
 from sinks.clickhouse.views import VIEWS
 from sinks.errors import Misconfigured
 from sinks.tables import tables
+from sinks.values import Mark, Partition, Progress, Source
 from still.embedded.stack import Ports, Stack, read_children, running_stack
 from tests.streams.log import eventually
 
@@ -122,6 +123,41 @@ def test_a_newer_database_is_refused(client: Client, settings: TableSettings, mo
     monkeypatch.setattr("sinks.clickhouse.migrate.migrations", lambda: known)
     with pytest.raises(Misconfigured, match=r"migration \d+, this version knows \d+; use the newer version"):
         migrate(client, settings)
+    require(client)
+
+
+@pytest.mark.parametrize("name", ["scores", "examples", MARKS, SOURCE_MARKS, LEASES])
+def test_a_dropped_table_is_named_and_made_again_where_asked(
+    client: Client, settings: TableSettings, name: str
+) -> None:
+    """Nothing is made unasked; made again it has its later columns too, and the ledger knows nothing of its topic."""
+    migrate(client, settings)
+    shape = _shape(client)
+    for topic in ("scores", "examples", "conversations"):
+        write_progress(
+            client, [Progress(Partition("k", topic, 0), 7, {Source("k", "conversation.events", 0): Mark(5, 0)})]
+        )
+    client.command(f"DROP TABLE {client.database}.{name} SETTINGS check_table_dependencies = 0")
+    for refused in (require, lambda c: migrate(c, settings), lambda c: list(planned(c, settings))):
+        with pytest.raises(Misconfigured, match=rf"has lost {name}: .*still init --remake"):
+            refused(client)
+    assert migrate(client, settings, remake=True).remade == (name,)
+    require(client)
+    assert _shape(client) == shape
+    forgotten = {"scores": {"scores"}, "examples": {"examples"}, LEASES: set()}
+    everything = {"scores", "examples", "conversations"}
+    known = {t for t in everything if read_mark(client, Partition("k", t, 0)) == 7}
+    sources = {t for t in everything if read_source_marks(client, Partition("k", t, 0))}
+    assert known == everything - forgotten.get(name, everything)
+    assert sources == (everything if name == MARKS else known)
+
+
+def test_what_no_step_made_yet_is_no_loss(client: Client, settings: TableSettings) -> None:
+    """An `init` that was killed half-way goes on: only what is recorded as done can be lost."""
+    migrate(client, settings)
+    client.command(f"ALTER TABLE {client.database}.{RECORD} DELETE WHERE statement >= 5 SETTINGS mutations_sync = 2")
+    client.command(f"DROP TABLE {client.database}.dead_letters")
+    assert migrate(client, settings).remade == ()
     require(client)
 
 

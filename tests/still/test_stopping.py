@@ -81,6 +81,12 @@ def test_account_says_what_waits_in_apache_kafka() -> None:
     ]
 
 
+def test_account_says_why_rows_could_not_be_counted() -> None:
+    """In ClickHouse's words, where it answered: a dropped table is not silence."""
+    account = Account("memory", None, (), closed=0, open=0, unknown="Code: 60. Unknown table stillstream.scores")
+    assert next(account_lines(account)) == "kept      unknown: Code: 60. Unknown table stillstream.scores"
+
+
 def test_a_look_that_did_not_hear_every_end_says_nothing() -> None:
     """Unknown is not drained: the next looks decide."""
     looks: list[list[Lag] | None] = [[_lag(5, 0)], None, [_lag(5, 3)], [_lag(5, 0)], [_lag(5, 0)]]
