@@ -38,8 +38,8 @@ def refuse(database: str, lost: Sequence[str]) -> None:
     if lost:
         raise Misconfigured(
             f"database {database} has lost {', '.join(lost)}: somebody dropped what a migration had made. Stop the"
-            " sinks, then `still init --remake` makes it again, empty; what Kafka still holds lands again, older rows are"
-            " gone unless a backup brings them back. `still up` does the same when it starts"
+            " sinks, then `still init --remake` makes it again, empty; what Kafka still holds lands again, older rows"
+            " are gone unless a backup brings them back. `still up` does the same when it starts"
         )
 
 
