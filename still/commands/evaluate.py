@@ -35,7 +35,9 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(  # noqa: PLR0913, PLR0917 - one parameter for each option
     task: Annotated[str, typer.Option(help="intent, entities, response, tools or safety")],
-    label_set: Annotated[str | None, typer.Option(help="Default: the track's, or the only one in --data")] = None,
+    label_set: Annotated[
+        str | None, typer.Option(help="Unset = the adapter's, else the track's; the only one in --data")
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Measure on this labelled file, unchanged, not the benchmark")
     ] = None,
@@ -52,14 +54,16 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter for each option
     if predictions is not None:
         _writable(predictions)
     with explained():
+        named = None if adapter == "champion" else _named(settings, adapter, task)
         if data is None:
-            track = track_for(task, label_set, None, settings.tracks)
+            own = named.label_set if named else None
+            track = track_for(task, label_set or own, None, settings.tracks)
             items = _benchmark(settings, track)
         else:
             with labelled_file(data, form, label_set) as file:
                 track = track_for(task, label_set, file, settings.tracks)
                 items = _of_file(settings, file, track, split)
-        event = _version(settings, track, adapter)
+        event = named or _champion(settings, track)
         measured = _measure(settings, event, track, items)
     if predictions is not None:
         _write(predictions, items, measured)
@@ -67,7 +71,6 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 
 def _benchmark(settings: Settings, track: Track) -> list[Item]:
-
     items = benchmark_of(store(settings), track)
     if not items:
         raise UserError(
@@ -78,7 +81,6 @@ def _benchmark(settings: Settings, track: Track) -> list[Item]:
 
 
 def _of_file(settings: Settings, file: Path, track: Track, split: str) -> list[Item]:
-
     if split not in ("all", "train", "development", "benchmark"):
         raise UserError(f"--split {split!r} is not one of all, train, development, benchmark")
     items = [item for item in items_of_file(file, track, as_stored(settings)) if split in ("all", item.split)]
@@ -87,16 +89,17 @@ def _of_file(settings: Settings, file: Path, track: Track, split: str) -> list[I
     return items
 
 
-def _version(settings: Settings, track: Track, adapter: str) -> ModelEvent:
+def _named(settings: Settings, adapter: str, task: str) -> ModelEvent:
+    event = fold(registry(settings).events()).newest.get(adapter)
+    if event is None:
+        raise UserError(f"there is no adapter {adapter!r}; see `still models list`")
+    if event.task != task:
+        raise UserError(f"{adapter} is of task {event.task}, not {task}; name that --task")
+    return event
 
-    states = fold(registry(settings).events())
-    if adapter != "champion":
-        if adapter not in states.newest:
-            raise UserError(f"there is no adapter {adapter!r}; see `still models list`")
-        if states.newest[adapter].task != track.task:
-            raise UserError(f"{adapter} is of task {states.newest[adapter].task}, not {track.task}; name that --task")
-        return states.newest[adapter]
-    champion = states.champion(track.task, track.label_set)
+
+def _champion(settings: Settings, track: Track) -> ModelEvent:
+    champion = fold(registry(settings).events()).champion(track.task, track.label_set)
     if champion is None:
         raise UserError(
             f"{track.task} of label set {track.label_set!r} has no champion yet; name a version by --adapter"
@@ -105,7 +108,6 @@ def _version(settings: Settings, track: Track, adapter: str) -> ModelEvent:
 
 
 def _measure(settings: Settings, event: ModelEvent, track: Track, items: Sequence[Item]) -> Evaluation:
-
     with bar() as shown:
         shown(f"fetch {event.adapter}", 0.0)
         folder = registry(settings).fetch(artifact_of(event), settings.folder / "adapters")

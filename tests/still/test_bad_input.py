@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from sinks.clickhouse.client import connect
+from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.settings import TableSettings
 from sinks.registry import open_registry
 from still.__main__ import main
 from still.embedded.stack import Stack
@@ -232,3 +236,21 @@ def test_a_version_of_another_task_is_not_measured(
     status, error = said(arguments, capsys)
     assert status != 0
     assert "intent-00001-00000000 is of task intent, not entities" in error
+
+
+def test_a_named_version_is_measured_on_its_own_label_set(
+    at: Callable[[str], str],
+    stack: Stack,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Not on the track's; one that does not exist is said to be unknown, whatever benchmark there is."""
+    monkeypatch.setenv("STILL_CLICKHOUSE_URL", stack.clickhouse_url)
+    monkeypatch.setenv("STILL_DATABASE", database)
+    migrate(connect(stack.clickhouse_url, database), TableSettings(database=database))
+    open_registry(f"file://{at('still')}/registry").record(replace(event("intent-00001-00000000"), label_set="cards"))
+    status, error = said(["evaluate", "--task", "intent", "--adapter", "nobody"], capsys)
+    assert (status, "there is no adapter 'nobody'" in error) == (2, True)
+    status, error = said(["evaluate", "--task", "intent", "--adapter", "intent-00001-00000000"], capsys)
+    assert (status, "there is no intent benchmark of label set 'cards'" in error) == (2, True)
