@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -33,6 +34,7 @@ from still.wiring import clickhouse
 
 WIDEST = 10_000
 """Columns; no table that anyone reads is wider."""
+_FORMAT = re.compile(r"\bFORMAT\s+\w+\s*;?\s*$", re.IGNORECASE)
 
 
 def register(app: typer.Typer) -> None:
@@ -57,10 +59,7 @@ def sql(
         with _client(load()) as client:
             found = client.columns(query, parameters, read_only=not write)
     except SinkError as error:
-        advice = (
-            "; `still sql` only reads: give --write if you mean it" if error.code == READ_ONLY and not write else ""
-        )
-        raise UserError(f"{error}{advice}") from None
+        raise UserError(f"{error}{_advice(error, query, write=write)}") from None
     rows = list(zip(*found.values, strict=True))
     if as_json:
         _print_json(found.names, rows)
@@ -68,6 +67,14 @@ def sql(
         _print_csv(found.names, rows)
     else:
         _print_table(found.names, rows)
+
+
+def _advice(error: SinkError, query: str, *, write: bool) -> str:
+    if error.code == READ_ONLY and not write:
+        return "; `still sql` only reads: give --write if you mean it"
+    if _FORMAT.search(query):
+        return "; leave FORMAT out, `still sql` adds its own: --json and --csv choose how it prints"
+    return ""
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -61,6 +61,7 @@ def test_a_narrow_terminal_shows_one_line_a_value(
     [
         (["SELECT nope"], "UNKNOWN_IDENTIFIER"),
         (["SELECT fromUnixTimestamp64Micro(1790000000000000000, 'UTC')"], "ask for a time as toUnixTimestamp64Micro"),
+        (["SELECT 1 FORMAT JSON"], "leave FORMAT out"),
         (["SELECT 1", "--json", "--csv"], "exclude each other"),
         (["SELECT 1", "-p", "n"], "'n' is no name=value"),
     ],
