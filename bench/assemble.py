@@ -20,6 +20,7 @@ from bench.profile_distill import top
 from schemas import codec
 from schemas.ceiling import Limits
 from schemas.records import ConversationEvent, Usage
+from streams.assembly_keys import EMPTY
 from streams.chunk import MAX_RECORDS, Chunk
 from streams.deliver import Outgoing
 from streams.metrics import NoMetrics
@@ -113,7 +114,7 @@ def through_the_stage(arrived: list[Arrived]) -> int:
     """Work the events off as the worker does, chunk by chunk; how many records that writes."""
     counted = Counted()
     log = Log("bench", "", counted, NoMetrics(), lambda: "bench")
-    stage = AssembleStage(log, lambda _partition, _cluster: [], AssembleSettings(), KEY, Limits())
+    stage = AssembleStage(log, lambda _partition, _cluster: EMPTY, AssembleSettings(), KEY, Limits())
     stage.assign([0])
     for start in range(0, len(arrived), MAX_RECORDS):
         records = tuple(arrived[start : start + MAX_RECORDS])

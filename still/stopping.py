@@ -28,7 +28,7 @@ from still.security import kafka_options
 from still.settings import Settings
 from streams.assemble import TOPIC as EVENTS
 from streams.assemble import inactivity_close
-from streams.assembly_store import TOPIC as STATE
+from streams.assembly_keys import TOPIC as STATE
 from streams.assembly_store import AssemblyStore
 from streams.deliver import Delivery, Outgoing
 from streams.errors import StreamError
@@ -147,7 +147,7 @@ def open_contacts(settings: Settings, cluster: str) -> list[AssemblyState]:
     try:
         count = partition_counts(kafka.admin(settings)).get(topic, 0)
         store = AssemblyStore(settings.bootstrap_servers, topic, kafka_options(settings), _CONFIRM_S)
-        states = [found.state for partition in range(count) for found in store.load(partition, cluster)]
+        states = [found.state for partition in range(count) for found in store.load(partition, cluster).found]
     except StreamError as error:
         raise UserError(str(error)) from None
     return [state for state in states if state.status == "open"]

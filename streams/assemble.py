@@ -2,7 +2,7 @@
 
 Its state is a function of the partition's log alone: no clock, no chance. An inactivity close is itself an event,
 proposed by `idle`, published by the shell and decided when it comes back. Restoring the newest state of every
-conversation is the same as never having stopped, and an event at or below a state's offset is known to be applied.
+conversation as of one offset is the same as never having stopped; whatever lies up to that offset is a known repeat.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class Assembler:
         self._bytes = 0
         self._open_bytes = 0
         self._clock = PartitionClock()
+        self._decided = -1
         self._previous_offset: int | None = None
         self._proposed: dict[str, int] = {}
         self._ahead: dict[str, tuple[int, int]] = {}
@@ -96,9 +97,17 @@ class Assembler:
         heads = tuple(Head.of(held.offset, _decode(held)) for held in state.events)
         self._put(Contact(state, heads, sum(len(held.value) for held in state.events)))
 
+    def resume(self, decided: int) -> tuple[str, ...]:
+        """Go on behind this offset, once all states as of it are restored; -1 = none is known to be decided.
+
+        Returns the conversations forgotten before, whose last record is still there.
+        """
+        self._decided = decided
+        return self._forget()
+
     def take(self, arrived: Arrived) -> Step:
         """Apply one record; the step says what must be durable before the record is acknowledged."""
-        if is_for_another(arrived.headers, STAGE):
+        if arrived.offset <= self._decided or is_for_another(arrived.headers, STAGE):
             return Step(duplicate=True)
         received = receive(arrived, self._settings.max_event_bytes)
         if isinstance(received, Rejected):

@@ -1,8 +1,9 @@
 """Stage assemble: events in, whole redacted conversations out, its state beside them on the log.
 
-Order of effects, each confirmed before the next: conversations and dead letters, then state, then (by the caller) the
-acknowledgement. A crash between two of them repeats work; it never skips any, for state never runs ahead of what it
-says was emitted. Only redacted conversations leave this process.
+Order of effects, each confirmed before the next: conversations and dead letters, then state and behind it its mark,
+then (by the caller) the acknowledgement. A crash between two of them repeats work, from the mark on and with the same
+result; it never skips any, for the mark never runs ahead of what it says was emitted, or refused with a letter. Only
+redacted conversations leave this process.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import structlog
 
 from schemas import codec
 from schemas.ceiling import Limits
-from streams import assembly_store
+from streams import assembly_keys
 from streams.assemble import Assembler
-from streams.assembly_store import Found, Keys
+from streams.assembly_keys import Held, Keys
 from streams.chunk import Chunk
 from streams.deliver import Outgoing
 from streams.redact import redact
@@ -25,8 +26,8 @@ from streams.values import Draft, Step
 
 log = structlog.get_logger()
 
-Load = Callable[[int, str], list[Found]]
-"""(partition, cluster id) -> what the log holds of each conversation."""
+Load = Callable[[int, str], Held]
+"""(partition, cluster id) -> what the log holds of the partition's states."""
 
 
 class AssembleStage:
@@ -55,7 +56,7 @@ class AssembleStage:
             self._log.check_cluster()
 
     def settle(self, chunk: Chunk) -> None:
-        """Assemble, then write conversations and letters, then state."""
+        """Assemble, then write conversations and letters, then state and mark; repeats alone need none."""
         assembler = self._assembler(chunk.partition)
         steps = [assembler.take(arrived) for arrived in chunk.arrived]
         refused = [
@@ -66,9 +67,7 @@ class AssembleStage:
         letters = self._refusals.letters(chunk, refused)
         drafts = [step.draft for step in steps if step.draft is not None]
         self._log.delivery.confirm([*(self._conversation(draft, chunk.partition) for draft in drafts), *letters])
-        changes = assembly_store.changes_of(steps)
-        state_topic = self._log.prefix + assembly_store.TOPIC
-        self._log.delivery.confirm(self._keys[chunk.partition].outgoing(changes, state_topic, chunk.partition))
+        self._log.delivery.confirm(self._state(chunk, steps))
         self._measure(chunk, steps, assembler)
 
     def tick(self, now_us: int) -> None:
@@ -86,10 +85,11 @@ class AssembleStage:
     def _assembler(self, partition: int) -> Assembler:
         if partition not in self._assemblers:
             assembler = Assembler(self._log.cluster_id, partition, self._settings)
-            found = self._load(partition, self._log.cluster_id)
-            for one in found:
+            held = self._load(partition, self._log.cluster_id)
+            for one in held.found:
                 assembler.restore(one.state)
-            self._keys[partition] = Keys(found)
+            self._keys[partition] = Keys(held)
+            self._keys[partition].forget(assembler.resume(held.mark))
             self._assemblers[partition] = assembler
         return self._assemblers[partition]
 
@@ -97,6 +97,12 @@ class AssembleStage:
         conversation = redact(draft, self._redaction)
         topic = self._log.prefix + "conversations"
         return Outgoing(topic, partition, conversation.conversation_id.encode(), codec.encode(conversation))
+
+    def _state(self, chunk: Chunk, steps: list[Step]) -> list[Outgoing]:
+        is_new = not all(step.duplicate for step in steps)
+        mark = assembly_keys.mark_of(self._log.cluster_id, chunk.partition, chunk.end - 1) if is_new else None
+        topic = self._log.prefix + assembly_keys.TOPIC
+        return self._keys[chunk.partition].outgoing(assembly_keys.changes_of(steps), mark, topic, chunk.partition)
 
     def _measure(self, chunk: Chunk, steps: list[Step], assembler: Assembler) -> None:
         self._log.metrics.add("records_repeated", sum(step.duplicate for step in steps), topic=self.topic)

@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka.admin import AdminClient
 
 from schemas import catalog
-from streams import agents, assembly_store
+from streams import agents, assembly_keys
 from streams.assembly_store import AssemblyStore
 from streams.deliver import Delivery
 from streams.errors import WrongPartitions
@@ -72,7 +72,7 @@ def _stage(name: StageName, settings: WorkerSettings, log: Log) -> Stage:
         back = LookBack(settings.bootstrap_servers, settings.topic_prefix + DistillStage.topic, settings.kafka_options)
         return DistillStage(log, back.before, settings.distill, settings.limits)
     store = AssemblyStore(
-        settings.bootstrap_servers, settings.topic_prefix + assembly_store.TOPIC, settings.kafka_options
+        settings.bootstrap_servers, settings.topic_prefix + assembly_keys.TOPIC, settings.kafka_options
     )
     return AssembleStage(log, store.load, settings.assemble, settings.redact, settings.limits)
 

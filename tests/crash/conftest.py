@@ -4,10 +4,12 @@ Whatever takes `stack` or `running` here is there twice: over Tansu in the test'
 slow one. A test for one of them says so: `@pytest.mark.parametrize("stack", ["apache"], indirect=True)`.
 """
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -52,3 +54,9 @@ def _pipeline(stack: Stack, topic_prefix: str, database: str, tmp_path: Path) ->
     pipeline = Pipeline(stack.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path, SEED)
     with pipeline.made():
         yield pipeline
+
+
+@pytest.fixture(name="quiet")
+def _quiet() -> None:
+    """Hundreds of short lives need no log."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))

@@ -14,7 +14,6 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from schemas import codec
 from streams.errors import ProduceError
 from streams.produce import Delivered, Producer, ProduceSettings
 from streams.publisher import TOPIC, Publisher
@@ -82,7 +81,7 @@ class Generator:
 
 
 def _value(sent: traffic.Sent) -> bytes:
-    return codec.encode(sent.event) if sent.event is not None else sent.garbage or b""
+    return sent.value or b""
 
 
 def outstanding(path: Path, seed: int, events: int) -> Iterator[tuple[Place, traffic.Sent]]:

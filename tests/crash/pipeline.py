@@ -12,7 +12,6 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
 
-from schemas import codec
 from sinks.clickhouse.client import Client, connect
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.settings import TableSettings
@@ -64,10 +63,7 @@ class Pipeline:
 
     def publish(self, block: int) -> None:
         """The traffic of one block, confirmed."""
-        records = [
-            (sent.key, sent.garbage if sent.event is None else codec.encode(sent.event))
-            for sent in traffic.block(self.seed, block)
-        ]
+        records = [(sent.key, sent.value) for sent in traffic.block(self.seed, block)]
         write(self.bootstrap_servers, self.prefix + EVENTS, records)
 
     def worker(self, crash_at: str = "") -> subprocess.Popen[bytes]:

@@ -2,124 +2,50 @@
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 import pytest
-import structlog
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import codec
 from schemas.records import Conversation, Score
-from sinks.decode import decoders
 from sinks.errors import Temporary
-from sinks.tables import POSITION, by_topic
-from sinks.values import Arrived, Block, Partition, Row, new_token
+from sinks.tables import by_topic
+from sinks.values import Block, new_token
 from sinks.write import Writer
 from streams.deliver import Outgoing
 from streams.errors import GapFound
 from tests.crash import traffic
-from tests.crash.reference import derive
-from tests.crash.twin import CLUSTER, RULES, TOPICS, Crash, CrashAt, Worker, World, sink
+from tests.crash.compare import (
+    EVENTS,
+    PARTITIONS,
+    POINTS_OF_SINK,
+    POINTS_OF_WORKER,
+    SIZES,
+    audit,
+    finish,
+    law,
+    until_crash,
+)
+from tests.crash.twin import TOPICS, CrashAt, Worker, World, sink
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("quiet")]
 
-EVENTS = "conversation.events"
 CONTACTS = 6
-PARTITIONS = (0, 1)
-SIZES = (3, 1, 7)
-
-POINTS_OF_WORKER = [
-    *("load state", "state loaded", "polled conversation.events", "polled conversations"),
-    *("produce conversations", "produce dead.letters", "produce assembly.state", "produce scores", "produce examples"),
-    *("produced", "settled conversation.events", "settled conversations", "commit", "committed"),
-]
-POINTS_OF_SINK = [
-    *("leases taken", "recover", "read", "write letter", "letters written", "sink commit"),
-    *("write ledger", "ledger written"),
-    *(f"insert{done} {by_topic()[topic].name}" for topic in TOPICS for done in ("", "ed")),
-]
-
-
-def law(examples: int) -> settings:
-    """So many draws, however slow the machine; without the phase that traces every line."""
-    phases = [phase for phase in Phase if phase is not Phase.explain]
-    return settings(max_examples=examples, phases=phases, suppress_health_check=list(HealthCheck))
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> None:
-    """Hundreds of short lives need no log."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 def world_of(seed: int, contacts: int = CONTACTS) -> World:
-    """A log of some contacts on two partitions, and on `conversations` a record that no stage takes."""
+    """A log of some contacts on two partitions, each with an event that contradicts its first one, and bad records."""
     world = World()
     for number in range(contacts):
-        for sent in traffic.contact(seed, number):
-            value = sent.garbage if sent.event is None else codec.encode(sent.event)
-            world.append([Outgoing(EVENTS, number % len(PARTITIONS), sent.key, value)])
+        first, *others = traffic.contact(seed, number)
+        for sent in (first, *traffic.contradicted(first), *others):
+            world.append([Outgoing(EVENTS, number % len(PARTITIONS), sent.key, sent.value)])
     world.append([Outgoing(EVENTS, 0, b"key", b"garbage"), Outgoing("scores", 0, b"key", b"garbage")])
     return world
-
-
-def until_crash(process: Any) -> bool:
-    """Whether the process crashed."""
-    try:
-        process()
-    except Crash:
-        return True
-    return False
-
-
-def finish(world: World) -> None:
-    """Run worker and sink once more, undisturbed; the sink's own letters of its last moment want another start."""
-    Worker(world, PARTITIONS, CrashAt()).run(SIZES)
-    sink(world, CrashAt())
-    sink(world, CrashAt())
-
-
-def audit(world: World) -> list[str]:
-    """Findings: a position of the log that is not there once, a derived row that is not the reference's, once."""
-    landed = Counter((row["_partition"], row["_offset"]) for row in world.store.rows("conversation_events"))
-    places = {(p, at): 1 for p in PARTITIONS for at in range(len(world.topics[EVENTS][p]))}
-    return _differences(landed, Counter(places)) + _differences(Counter(_found(world)), Counter(_expected(world)))
-
-
-def _differences(found: Counter[Any], expected: Counter[Any]) -> list[str]:
-    """What is not once here and once in the reference."""
-    return [
-        f"{found[one]} times here, {expected[one]} in the reference: {one}"
-        for one in found | expected
-        if (found[one], expected[one]) != (1, 1)
-    ]
-
-
-def _expected(world: World) -> Iterator[str]:
-    decode = decoders(b"key")
-    for partition in PARTITIONS:
-        for topic, record in derive(CLUSTER, partition, world.read(EVENTS, partition), RULES):
-            row = decode[topic](Arrived(Partition(CLUSTER, topic, partition), 0, 0, None, codec.encode(record)))
-            assert isinstance(row, Row)
-            yield _content(topic, dict(zip(by_topic()[topic].names, row.values, strict=False)))
-
-
-def _found(world: World) -> Iterator[str]:
-    for topic in TOPICS[1:]:
-        for row in world.store.rows(by_topic()[topic].name):
-            if row.get("stage") != "sink":
-                yield _content(topic, row)
-
-
-def _content(topic: str, row: dict[str, Any]) -> str:
-    apart = {column.name for column in POSITION} | {"src_previous_offset"}
-    return f"{topic} {sorted((name, repr(value)) for name, value in row.items() if name not in apart)}"
 
 
 @pytest.mark.parametrize("table", [by_topic()[topic].name for topic in TOPICS])

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
+from schemas import codec
 from schemas.records import ConversationEvent, Feedback, Message
 
 CONTACTS = 200
@@ -29,6 +31,11 @@ class Sent(NamedTuple):
     key: bytes
     event: ConversationEvent | None
     garbage: bytes | None = None
+
+    @property
+    def value(self) -> bytes | None:
+        """The bytes as they are on the log."""
+        return self.garbage if self.event is None else codec.encode(self.event)
 
 
 def block(seed: int, number: int) -> list[Sent]:
@@ -57,6 +64,11 @@ def contact(seed: int, number: int) -> list[Sent]:
         messages = [message for turn in range(3) for message in _turn(id_, turn, chance).messages]
         return [_sent(ConversationEvent(f"{id_}-0", id_, "conversation", 0, messages=messages))]
     return [_sent(event) for event in _turns(id_, chance)]
+
+
+def contradicted(sent: Sent) -> list[Sent]:
+    """The same event id once more, with other content; of bytes that hold no event nothing."""
+    return [] if sent.event is None else [Sent(sent.key, replace(sent.event, metadata={"said": "otherwise"}))]
 
 
 def _turns(id_: str, chance: random.Random) -> Iterator[ConversationEvent]:

@@ -22,7 +22,7 @@ from sinks.memory import MemoryStore
 from sinks.settings import SinkSettings
 from sinks.values import Arrived as Read
 from sinks.values import Partition
-from streams.assembly_store import Fold, Found
+from streams.assembly_keys import Fold, Held
 from streams.chunk import Chunk
 from streams.deliver import Outgoing
 from streams.metrics import NoMetrics
@@ -65,6 +65,7 @@ class World:
     topics: dict[str, dict[int, list[Outgoing]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
     committed: dict[tuple[str, int], int] = field(default_factory=dict)
     store: MemoryStore = field(default_factory=MemoryStore)
+    rules: Rules = RULES
 
     def append(self, records: Iterable[Outgoing]) -> None:
         """What a broker does with records, one after the other."""
@@ -86,12 +87,12 @@ class World:
             newest = {out.key: out for out in records}
             self.topics[topic][partition] = list(newest.values())
 
-    def states(self, partition: int, cluster: str) -> list[Found]:
+    def states(self, partition: int, cluster: str) -> Held:
         """What the log holds of each conversation, as `AssemblyStore` reads it."""
         fold = Fold(cluster)
         for out in self.topics["assembly.state"][partition]:
             fold.apply(out.key or b"", out.value)
-        return fold.found()
+        return fold.held()
 
 
 class Worker:
@@ -101,8 +102,9 @@ class Worker:
         self._world = world
         self._reached = reached
         log = Log(CLUSTER, "", self, NoMetrics(), lambda: CLUSTER)
-        assemble = AssembleStage(log, self._load, RULES.assemble, RULES.redact, Limits())
-        distill = DistillStage(log, world.before, RULES.distill, Limits())
+        rules = world.rules
+        assemble = AssembleStage(log, self._load, rules.assemble, rules.redact, Limits())
+        distill = DistillStage(log, world.before, rules.distill, Limits())
         self._stages: dict[str, Stage] = {s.topic: s for s in (assemble, distill)}
         for stage in self._stages.values():
             stage.assign(partitions)
@@ -150,7 +152,7 @@ class Worker:
                 self.commit()
         self.commit()
 
-    def _load(self, partition: int, cluster: str) -> list[Found]:
+    def _load(self, partition: int, cluster: str) -> Held:
         self._reached("load state")
         states = self._world.states(partition, cluster)
         self._reached("state loaded")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from schemas import codec
-from streams.assembly_store import Fold, Found
+from streams.assembly_keys import Fold, Held
 from streams.deliver import Outgoing
 from streams.errors import BrokerUnavailable
 from streams.metrics import RecordedMetrics
@@ -43,10 +43,10 @@ class RecordedLog:
         """A topic's records."""
         return [codec.decode(out.value, kind) for out in self.records if out.topic == topic and out.value is not None]
 
-    def states(self, partition: int, cluster_id: str) -> list[Found]:
+    def states(self, partition: int, cluster_id: str) -> Held:
         """What the state topic holds of a partition."""
         fold = Fold(cluster_id)
         for out in self.records:
             if out.topic == "assembly.state" and out.partition == partition:
                 fold.apply(out.key or b"", out.value)
-        return fold.found()
+        return fold.held()

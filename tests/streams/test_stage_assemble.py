@@ -50,20 +50,23 @@ def chunk(*records: Arrived) -> Chunk:
     return Chunk("conversation.events", 0, records, 1)
 
 
-def test_conversations_are_confirmed_before_state() -> None:
-    """State that says "emitted" is never written before what it speaks of."""
+def test_conversations_and_letters_are_confirmed_before_state_and_mark() -> None:
+    """What says "emitted" or "refused" is never written before what it speaks of; the mark comes last."""
     log = RecordedLog()
-    stage_on(log).settle(chunk(arrived(0, turn("a", 0)), arrived(1, close("a", 1))))
-    assert [out.topic for out in log.records] == ["conversations", "assembly.state"]
+    bad = Arrived(1, SECOND, b"a", b"garbage")
+    stage_on(log).settle(chunk(arrived(0, turn("a", 0)), bad, arrived(2, close("a", 1)), bad._replace(offset=3)))
+    topics = ["conversations", "dead.letters", "dead.letters", "assembly.state", "assembly.state"]
+    assert [out.topic for out in log.records] == topics
+    assert [state.offset for state in log.of("assembly.state", AssemblyState)] == [2, 3]
     (conversation,) = log.of("conversations", Conversation)
-    assert (conversation.provenance.cluster_id, conversation.provenance.offset) == (CLUSTER, 1)
+    assert (conversation.provenance.cluster_id, conversation.provenance.offset) == (CLUSTER, 2)
 
 
 def test_state_is_coalesced_per_chunk() -> None:
     """Many events of one conversation in a chunk write its state once, the last one."""
     log = RecordedLog()
     stage_on(log).settle(chunk(*(arrived(number, turn("a", number)) for number in range(20))))
-    (state,) = log.of("assembly.state", AssemblyState)
+    state, _mark = log.of("assembly.state", AssemblyState)
     assert (state.offset, len(state.events)) == (19, 20)
 
 
