@@ -195,6 +195,10 @@ class TwinReader:
         """The same for ever."""
         return CLUSTER
 
+    def cluster_asked_apart(self) -> str:
+        """The same, for a listener."""
+        return CLUSTER
+
     def read(self, _: float) -> list[Read]:
         """A few records of each partition."""
         found: list[Read] = []
@@ -212,11 +216,8 @@ class TwinReader:
         """How long the log is."""
         return len(self._world.topics[partition.topic][partition.number])
 
-    def pause(self, topics: Iterable[str]) -> None:
+    def pause_only(self, topics: set[str]) -> None:
         """Nothing: reading is bounded as it is."""
-
-    def resume(self, topics: Iterable[str]) -> None:
-        """Nothing."""
 
     def commit(self, _: Mapping[Partition, int]) -> None:
         """A hint only."""
