@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -20,12 +21,14 @@ from typing import Any
 import faust
 import structlog
 import uvloop
+from confluent_kafka import KafkaException
 from faust.auth import SASLCredentials, SSLCredentials
 
+from schemas.errors import RegistryError
 from schemas.exits import FAIL_STOP, STOPPED_LATE, TRIPPED
 from streams.chunk import Chunk
 from streams.consumer import MEASURE_EVERY_S, ChunkTransport
-from streams.errors import TooManyRejected
+from streams.errors import StreamError, TooManyRejected
 from streams.metrics import Metrics
 from streams.stage import Stage
 from streams.tls import context_of
@@ -69,9 +72,9 @@ class Runner:
             log.critical("ceiling_reached", stage=self.stage.name, topic=self.stage.topic, reason=str(error), **where)
             self._tripped(str(error))
             _exit(TRIPPED)
-        except Exception as error:
-            log.critical("fail_stop", stage=self.stage.name, topic=self.stage.topic, reason=str(error), **where,
-                         exc_info=error)  # fmt: skip
+        except Exception as error:  # noqa: BLE001 - whatever it is, the process ends before anything is acknowledged
+            log.critical("fail_stop", stage=self.stage.name, topic=self.stage.topic, reason=told(error),
+                         trace=traceback.format_tb(error.__traceback__), **where)  # fmt: skip
             _exit(FAIL_STOP)
 
     def _note(self, chunk: Chunk) -> None:
@@ -79,6 +82,16 @@ class Runner:
         self._metrics.add("chunks_acknowledged", 1, topic=self.stage.topic)
         log.debug("chunk_acknowledged", topic=chunk.topic, partition=chunk.partition, first=chunk.first, end=chunk.end,
                   bytes=chunk.bytes)  # fmt: skip
+
+
+def told(error: Exception) -> str:
+    """Why, for the log: in our words where the stream itself is at fault, else without, for they may quote a record.
+
+    What customers say, or an unexpected value that holds it, belongs into no log.
+    """
+    if isinstance(error, StreamError | RegistryError | KafkaException):
+        return str(error)
+    return f"{type(error).__name__}; its message may quote a record and is left out"
 
 
 def build(settings: WorkerSettings, stages: Sequence[Stage], metrics: Metrics, signals: Signals) -> Any:
