@@ -74,11 +74,11 @@ class ProduceSettings:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """Where a confirmed message lies."""
+    """Where a confirmed message lies; offset None = the broker had it already, from a try before, and did not say."""
 
     topic: str
     partition: int
-    offset: int
+    offset: int | None
 
 
 class Message(NamedTuple):

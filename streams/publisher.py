@@ -29,14 +29,17 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Proof that the broker holds an event: all in-sync replicas acknowledged it at this offset."""
+    """Proof that the broker holds an event: all in-sync replicas acknowledged it at this offset.
+
+    Offset None = it was there already from a try whose answer was lost, so that the broker did not say where.
+    """
 
     event_id: str
     conversation_id: str
     sequence: int | None
     topic: str
     partition: int
-    offset: int
+    offset: int | None
 
 
 class Verbs(ABC, Generic[Answer]):

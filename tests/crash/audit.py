@@ -58,12 +58,17 @@ def _first_hole(client: Client, partition: int, end: int) -> object:
 
 
 def oracle(client: Client, path: Path) -> list[str]:
-    """Every acknowledged record lies at the offset that the publisher was told, with the bytes that it sent."""
+    """Every acknowledged record lies where the publisher was told, with the bytes that it sent."""
     told: dict[int, dict[int, str]] = defaultdict(dict)
+    somewhere: dict[int, set[str]] = defaultdict(set)
     for one in journal.read(path):
-        told[one.partition][one.offset] = one.sha256
+        if one.offset is None:
+            somewhere[one.partition].add(one.sha256)
+        else:
+            told[one.partition][one.offset] = one.sha256
     findings = []
-    for partition, offsets in sorted(told.items()):
+    for partition in sorted(told.keys() | somewhere.keys()):
+        offsets = told[partition]
         rows = client.stream(
             f"SELECT _offset AS o, value_sha256 AS sha FROM {client.database}.conversation_events"
             " WHERE _partition = {p:Int32}",
@@ -75,6 +80,10 @@ def oracle(client: Client, path: Path) -> list[str]:
             findings.append(
                 f"{len(wrong)} acknowledged records of conversation.events[{partition}] are not as sent;"
                 f" the first is offset {wrong[0]}"
+            )
+        if missing := somewhere[partition] - set(held.values()):
+            findings.append(
+                f"{len(missing)} records that conversation.events[{partition}] is said to have had already are missing"
             )
     return findings
 

@@ -1,7 +1,8 @@
 """The oracle's journal: one line for each acknowledged record, on disk, readable after any kill.
 
 A line is `block position length partition offset sha256`: which record of the traffic it was (of how many in its
-block), where the broker says it lies, and the first 16 digits of its bytes' digest.
+block), where the broker says it lies, and the first 16 digits of its bytes' digest. The offset is `None` where
+the broker had it from a try whose answer was lost: it confirms that, and does not say where.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class Acknowledged(NamedTuple):
     position: int
     length: int
     partition: int
-    offset: int
+    offset: int | None
     sha256: str
 
 
@@ -43,7 +44,8 @@ def read(path: Path) -> Iterator[Acknowledged]:
         for text in lines:
             if text.endswith("\n"):
                 block, position, length, partition, offset, sha256 = text.split()
-                yield Acknowledged(int(block), int(position), int(length), int(partition), int(offset), sha256)
+                where = None if offset == "None" else int(offset)
+                yield Acknowledged(int(block), int(position), int(length), int(partition), where, sha256)
 
 
 def mend(path: Path) -> None:

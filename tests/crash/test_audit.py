@@ -107,3 +107,14 @@ def test_what_is_wrong_is_found(landed: Landed, wrong: Callable[[Client], None],
     wrong(landed.client)
     found = landed.findings()
     assert any(re.search(says, finding) for finding in found), found
+
+
+def test_a_record_that_was_there_already_is_looked_for_by_its_bytes(landed: Landed) -> None:
+    """A broker that had it from a try whose answer was lost confirms it without an offset."""
+    first = next(journal.read(landed.oracle))
+    lines = landed.oracle.read_text(encoding="ascii").splitlines(keepends=True)
+    landed.oracle.write_text(journal.line(first._replace(offset=None)) + "".join(lines[1:]), encoding="ascii")
+    assert landed.findings() == []
+    with landed.oracle.open("a", encoding="ascii") as file:
+        file.write(journal.line(first._replace(offset=None, sha256="0" * journal.DIGITS)))
+    assert [finding for finding in landed.findings() if "1 records" in finding and "are missing" in finding]

@@ -40,6 +40,7 @@ def test_a_full_queue_makes_the_sender_wait(producer: Producer, topics: str) -> 
         batch.send(f"{topics}examples", str(number).encode(), b"x" * 1000)
     batch.confirm().result(60)
     last = producer.send(f"{topics}examples", b"k", b"v", (), 0).result(30)
+    assert last.offset is not None
     assert last.offset > 0
 
 
