@@ -21,6 +21,7 @@ from tests.crash.started import standing_still
 
 SESSION_S = 6.0
 STALL_S = 60.0
+JOINS = 20
 MIN_LOST = 3
 MOST_BYTES = 400_000_000
 """What a sink may hold while nothing lands: two blocks of each topic, the client's queues, the interpreter."""
@@ -70,17 +71,17 @@ def test_a_zombie_worker_doubles_nothing_in_clickhouse(pipeline: Pipeline) -> No
 @pytest.mark.apache
 @pytest.mark.parametrize("stack", ["apache"], indirect=True)
 def test_workers_that_come_and_go_lose_nothing(pipeline: Pipeline) -> None:
-    """Under load workers join, leave by SIGTERM and die by kill -9, every few seconds.
+    """Under load a worker joins every two to five seconds, 20 times, and one leaves by SIGTERM or dies by kill -9.
 
     Not over the embedded broker: it never expels a dead member, so that the others' join waits for it for ever.
     """
     chance = random.Random(SEED)
     sink = pipeline.sink()
     workers: list[subprocess.Popen[bytes]] = []
-    for number in range(6):
+    for number in range(JOINS):
         workers.append(beside(pipeline, f"worker-{number}").worker())
         pipeline.publish(number)
-        time.sleep(chance.uniform(0, 3))
+        time.sleep(chance.uniform(2, 5))
         if len(workers) > 1:
             leaving = workers.pop(chance.randrange(len(workers)))
             leaving.send_signal(chance.choice([signal.SIGTERM, signal.SIGKILL]))
@@ -105,17 +106,29 @@ def test_appends_whose_answer_is_lost_land_once(pipeline: Pipeline) -> None:
 
 
 def test_a_clickhouse_that_stands_still_costs_no_memory_and_no_row(running: EmbeddedStack, tmp_path: Path) -> None:
-    """For a minute nothing can land while events go on: the sink's memory stays bounded, it lives, and catches up."""
+    """For a minute nothing can land while events go on: memory stays bounded, no partition moves, all lands later."""
     here = running.stack
     with Pipeline(here.bootstrap_servers, "stall.", here.clickhouse_url, "stall", tmp_path, SEED).made() as pipeline:
         worker, sink = pipeline.worker(), pipeline.sink()
+        pipeline.publish(15)
+        pipeline.drain()
+        before = rebalances(pipeline.folder)
         with standing_still(running, "clickhouse"):
             highest = _load(pipeline, sink.pid)
         assert (worker.poll(), sink.poll()) == (None, None)
+        assert min(before) > 0
+        assert rebalances(pipeline.folder) == before
         assert highest < MOST_BYTES
         pipeline.drain()
         stop([worker, sink])
         assert pipeline.audit() == []
+
+
+def rebalances(folder: Path) -> tuple[int, int]:
+    """How often a worker and a sink that log here were given or lost partitions, as each says."""
+    worker = (folder / "worker.log").read_text(encoding="utf-8")
+    sink = (folder / "sink.log").read_text(encoding="utf-8")
+    return worker.count("worker_ready") + worker.count("partitions_revoked"), sink.count("partitions_assigned")
 
 
 def _load(pipeline: Pipeline, pid: int) -> int:
