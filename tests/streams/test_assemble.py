@@ -439,3 +439,23 @@ def test_a_limit_that_was_raised_lets_the_letter_pass() -> None:
     assert refused.rejected is not None
     assert refused.rejected.reason == "too_large"
     assert assembler(replace(SETTINGS, max_event_bytes=2_000_000)).take(replay(big, 0, 1)).state is not None
+
+
+def test_what_was_forgotten_before_a_start_is_forgotten_after_it() -> None:
+    """A marker whose tombstone a death prevented counts no more: its id is a new conversation, as it was before."""
+    again = assembler(replace(SETTINGS, max_markers=1))
+    for id_, offset in (("old", 3), ("new", 4)):
+        again.restore(AssemblyState(id_, "k1", 0, offset, "closed", 1, offset))
+    assert again.resume(5) == ("old",)
+    assert [again.take(arrived(turn(0, "hello", "old"), offset)).duplicate for offset in (5, 6)] == [True, False]
+    step = again.take(arrived(turn(1, "hi", "new"), 7))
+    assert step.rejected is not None
+    assert step.rejected.reason == "too_late"
+
+
+def test_what_is_decided_is_not_judged_again() -> None:
+    """At or below the mark of a start everything is a repeat: what no state holds was refused, with a letter."""
+    again = assembler()
+    assert again.resume(1) == ()
+    steps = run([turn(0, "refused"), close(1), turn(0, "hello", "c2")], again)
+    assert [step.duplicate for step in steps] == [True, True, False]
