@@ -30,15 +30,17 @@ _APART = b"\xff"
 class Change(NamedTuple):
     """A state of a conversation, and the source offset of the record that made it so.
 
-    A conversation that is let go has the offset of its own last event in its state; another's made it go.
+    A conversation that is let go has the offset of its own last event in its state; another's made it go. One that is
+    forgotten at once is written all the same: till the tombstones are there, a start must find it let go.
     """
 
     state: AssemblyState
     at: int
+    is_forgotten: bool = False
 
 
 Changes = dict[str, Change | None]
-"""Newest state by conversation; None = forgotten."""
+"""Newest state by conversation; None = forgotten, of those that earlier chunks have let go."""
 
 
 def changes_of(steps: Iterable[Step]) -> Changes:
@@ -48,7 +50,9 @@ def changes_of(steps: Iterable[Step]) -> Changes:
         if step.state is not None:
             for state in (step.state, *step.expired):
                 changes[state.conversation_id] = Change(state, step.state.offset)
-        changes.update(dict.fromkeys(step.forgotten))
+        for id_ in step.forgotten:
+            last = changes.get(id_)
+            changes[id_] = last._replace(is_forgotten=True) if last else None
     return changes
 
 
@@ -134,12 +138,12 @@ class Fold:
         mark = self._marks[marks[-1]] if marks else NOTHING
         of: dict[str, list[bytes]] = {}
         ahead, unmarked = [], NOTHING
-        for key, (state, at) in sorted(self._by_key.items(), key=lambda item: (item[1].at, item[0])):
-            if at > mark and _needs_mark(key):
-                ahead.append((at, key))
+        for key, change in sorted(self._by_key.items(), key=lambda item: (item[1].at, item[0])):
+            if change.at > mark and _needs_mark(key):
+                ahead.append((change.at, key))
                 continue
-            of.setdefault(state.conversation_id, []).append(key)
-            unmarked = unmarked if _needs_mark(key) else at
+            of.setdefault(change.state.conversation_id, []).append(key)
+            unmarked = unmarked if _needs_mark(key) else change.at
         found = tuple(Found(self._by_key[keys[-1]].state, tuple(keys)) for keys in of.values())
         return Held(found, mark, tuple(marks), tuple(ahead), unmarked)
 
@@ -177,10 +181,15 @@ class Keys:
     def _states(self, changes: Changes, *, is_marked: bool) -> Iterator[tuple[bytes, bytes]]:
         for id_, change in changes.items():
             before = self._newest.pop(id_, None)
+            key = None
             if change is not None:
-                self._newest[id_] = key_of(change) if is_marked else _unmarked_key_of(change)
-                yield self._newest[id_], codec.encode(change.state)
-            self._void += [before] if before not in (None, self._newest.get(id_)) else []
+                key = key_of(change) if is_marked else _unmarked_key_of(change)
+                yield key, codec.encode(change.state)
+            if key is not None and change is not None and not change.is_forgotten:
+                self._newest[id_] = key
+            elif key is not None:
+                self._void.append(key)
+            self._void += [before] if before not in (None, key) else []
 
     def _pass(self, offset: int) -> None:
         """Note the mark; what lay ahead of the last one now is what was written again, or void."""

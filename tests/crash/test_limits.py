@@ -102,6 +102,14 @@ def test_a_death_at_any_write_of_a_crowd_gives_the_reference(point: str, name: s
         assert audit(world) == [], count
 
 
+def test_a_conversation_that_one_chunk_closes_and_forgets_does_not_come_back() -> None:
+    """The worker dies before the tombstones of the state that the chunk before had written."""
+    world = crowd(379, LIMITS["forgetful"])
+    assert until_crash(lambda: Worker(world, PARTITIONS, CrashAt("produce examples", 19)).run([4, 9, 9, 6, 11, 10], 12))
+    finish(world)
+    assert audit(world) == []
+
+
 @law(60)
 @given(st.data())
 def test_any_crashes_at_the_limits_give_the_reference(data: st.DataObject) -> None:

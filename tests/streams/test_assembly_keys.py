@@ -59,6 +59,20 @@ def test_a_state_is_tombstoned_only_behind_the_confirmation_of_a_newer_one() -> 
     assert chunk(keys, {}, None) == []
 
 
+def test_what_one_chunk_lets_go_and_forgets_is_let_go_for_a_start_behind_it() -> None:
+    """Its whole state of an earlier chunk is still there: the marker beside it says that it does not count."""
+    keys = Keys()
+    first = chunk(keys, {"a": change("a", 1)}, 1)
+    gone = replace(state("a", 1), events=())
+    changes = changes_of([Step(state=state("b", 2), expired=(gone,)), Step(state=state("c", 3), forgotten=("a",))])
+    assert changes["a"] == Change(gone, 2, is_forgotten=True)
+    second = chunk(keys, changes, 3)
+    assert [found.state for found in held(*first, *second).found if found.state.conversation_id == "a"] == [gone]
+    third = chunk(keys, {}, None)
+    assert third == [(b"a\xff2\xff", None), (b"a\xff1\xff", None), (b"\xff1", None)]
+    assert {found.state.conversation_id for found in held(*first, *second, *third).found} == {"b", "c"}
+
+
 def test_a_chunk_cut_short_counts_for_nothing() -> None:
     """Whatever part of a chunk is there, a reader stands where the chunk before it ended, whole states and all."""
     keys = Keys()
