@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -41,8 +42,7 @@ def status(
     """Show processes with their restarts, lag, rows, freshness, and dead letters by reason."""
     settings = load()
     if follow:
-        with contextlib.suppress(KeyboardInterrupt):
-            (_follow_json if as_json else _follow)(settings)
+        (_follow_json if as_json else _follow)(settings, _interrupted())
         return
     found = collect(settings)
     if as_json:
@@ -130,21 +130,33 @@ def _seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.2f} s"
 
 
-def _follow_json(settings: Settings) -> None:
-    for found in _looks(settings):
+def _interrupted() -> threading.Event:
+    """Set by Ctrl-C, whose exception can be lost in a callback of Kafka's client; a second one ends at once."""
+    stop = threading.Event()
+
+    def heard(*_: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, heard)
+    return stop
+
+
+def _follow_json(settings: Settings, stop: threading.Event) -> None:
+    for found in _looks(settings, stop):
         sys.stdout.write(orjson.dumps(found).decode() + "\n")
         sys.stdout.flush()
 
 
-def _follow(settings: Settings) -> None:
+def _follow(settings: Settings, stop: threading.Event) -> None:
     with Live(console=Console(), auto_refresh=False) as live:
-        for found in _looks(settings):
+        for found in _looks(settings, stop):
             live.update(Group(render(found), *(f"unknown: {why}" for why in found["trouble"])), refresh=True)
 
 
-def _looks(settings: Settings) -> Iterator[dict[str, Any]]:
-    """A look every second, for as long as somebody looks."""
-    while True:
+def _looks(settings: Settings, stop: threading.Event) -> Iterator[dict[str, Any]]:
+    """A look every second until the stop."""
+    while not stop.is_set():
         began = time.monotonic()
         yield collect(settings)
-        time.sleep(max(0.0, _EVERY_S - (time.monotonic() - began)))
+        stop.wait(max(0.0, _EVERY_S - (time.monotonic() - began)))
