@@ -22,7 +22,8 @@ class AssembleSettings:
     `retain_closed_us` counts on the partition's own clock (`streams.clock`): for so long a late event still makes a new
     revision. `max_event_bytes` is the largest event taken, `max_conversation_bytes` what a conversation may
     hold (each of its events writes all of it to the state topic again), `max_bytes` bounds the held events,
-    `max_markers` the closed conversations of which only the revision is remembered.
+    `max_markers` the closed conversations of which only the revision is remembered; with fewer than `clock.VOICES` a
+    restart may find another time of the partition.
     """
 
     inactivity_us: int = 30 * MINUTE_US
