@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 from schemas.codec import encode
 from schemas.records import Example, Provenance, Record, Split
-from sinks.values import Arrived, Partition
+from sinks.memory import MemoryStore
+from sinks.values import Arrived, Block, Partition
 
 CLUSTER = "cluster-1"
 EXAMPLES = Partition(CLUSTER, "examples", 0)
@@ -43,3 +46,16 @@ def arrived(value: Record | bytes, offset: int, partition: Partition = EXAMPLES)
     """The Kafka record that carries a value."""
     data = value if isinstance(value, bytes) else encode(value)
     return Arrived(partition, offset, 1_700_000_000_000_000 + offset, b"key", data)
+
+
+class FrozenStore(MemoryStore):
+    """A store whose inserts wait until they are let go, a minute at most."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on = threading.Event()
+
+    def insert(self, block: Block) -> None:
+        """Lands the block late."""
+        assert self.goes_on.wait(60)
+        super().insert(block)

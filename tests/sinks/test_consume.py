@@ -17,7 +17,7 @@ from sinks.memory import MemoryDeadLetters, MemoryStore
 from sinks.metrics import RecordedMetrics
 from sinks.settings import SinkSettings
 from sinks.values import Block, Partition
-from tests.sinks.made import example
+from tests.sinks.made import FrozenStore, example
 from tests.streams.log import eventually
 
 RECORDS = 20
@@ -59,19 +59,6 @@ class _StandsStill(MemoryStore):
         self._signals.stop.set()
         self.seen = set(self._signals.inserting)
         self.goes_on.wait(DEADLINE_S)
-        super().insert(block)
-
-
-class _Frozen(MemoryStore):
-    """A store that answers an insert when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.goes_on = threading.Event()
-
-    def insert(self, block: Block) -> None:
-        """Lands the block late."""
-        assert self.goes_on.wait(DEADLINE_S)
         super().insert(block)
 
 
@@ -144,7 +131,7 @@ def test_a_block_that_does_not_land_keeps_the_sink_from_its_work() -> None:
 def test_lag_and_freshness_grow_while_no_block_lands() -> None:
     """The first block stands still, the next fills the buffer, what follows is not fetched: each record counts."""
     broker, servers = _broker()
-    store, metrics = _Frozen(), RecordedMetrics()
+    store, metrics = FrozenStore(), RecordedMetrics()
     signals = consume.Signals(metrics=metrics)
     settings = replace(_settings(servers, is_shared=False), max_rows=2, max_wait_s=0.1)
     loop = threading.Thread(target=consume.run, args=(settings, store, MemoryDeadLetters(), b"key", signals))

@@ -15,8 +15,7 @@ from sinks import consume
 from sinks.memory import MemoryDeadLetters, MemoryStore
 from sinks.metrics import RecordedMetrics
 from sinks.settings import SinkSettings
-from sinks.values import Block
-from tests.sinks.made import example
+from tests.sinks.made import FrozenStore, example
 from tests.streams.log import eventually
 
 PARTITIONS = 4
@@ -24,19 +23,6 @@ RECORDS = 80
 SESSION_MS = 3_000
 """Short: librdkafka's broker waits nearly so long for all members at each rebalance."""
 DEADLINE_S = 60.0
-
-
-class _Slow(MemoryStore):
-    """A store whose inserts wait until they are let go."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.goes_on = threading.Event()
-
-    def insert(self, block: Block) -> None:
-        """Lands the block late."""
-        assert self.goes_on.wait(DEADLINE_S)
-        super().insert(block)
 
 
 @contextmanager
@@ -76,7 +62,7 @@ def _joins(servers: str, ends: threading.Event) -> None:
 
 def test_what_was_paused_is_read_again_after_a_rebalance() -> None:
     """Back-pressure has paused the topic when another member comes and goes: the one that stays lands everything."""
-    store, metrics, left = _Slow(), RecordedMetrics(), threading.Event()
+    store, metrics, left = FrozenStore(), RecordedMetrics(), threading.Event()
     signals = consume.Signals(metrics=metrics)
     with _broker() as servers:
         arguments = (_settings(servers), store, MemoryDeadLetters(), b"key", signals)

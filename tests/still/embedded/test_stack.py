@@ -32,17 +32,7 @@ ANY = Ports(broker=0, clickhouse=0)
 _RUN = """
 import sys, time
 from pathlib import Path
-from still.embedded.stack import (
-    LOCK_NAME,
-    STACK_FILE,
-    EmbeddedStack,
-    Ports,
-    absence,
-    embedded_stack,
-    read_children,
-    read_stack,
-    running_stack,
-)
+from still.embedded.stack import Ports, running_stack
 with running_stack(Path(sys.argv[1]), Ports(0, 0)):
     print("up", flush=True)
     time.sleep(60)
