@@ -9,13 +9,14 @@ import math
 from typing import Any
 
 from schemas.errors import InvalidRecord
+from schemas.logtime import LATEST_US
 from schemas.records import TASKS, ConversationEvent, Feedback, FeedbackKind, Usage
 
 MAX_EVENT_BYTES = 1_000_000
 """Largest encoded event: the broker's own default limit of a message."""
 
-FIRST_US, LAST_US = 0, 10_413_791_999_999_999
-"""1970-01-01 to the end of 2299-12-31: beyond lies what a DateTime64 cannot hold and would show as another time."""
+FIRST_US, LAST_US = 0, LATEST_US + 999
+"""1970-01-01 to the end of 2299-12-31, its last millisecond whole; a DateTime64 shows what lies beyond as another."""
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _FEEDBACK_TYPES: dict[str, type | tuple[type, ...]] = {

@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 
 from schemas.adapters import fold
+from schemas.labelled import SPLITS
 from schemas.records import ModelEvent
 from still.errors import UserError
 from still.output import console, number
@@ -81,8 +82,8 @@ def _benchmark(settings: Settings, track: Track) -> list[Item]:
 
 
 def _of_file(settings: Settings, file: Path, track: Track, split: str) -> list[Item]:
-    if split not in ("all", "train", "development", "benchmark"):
-        raise UserError(f"--split {split!r} is not one of all, train, development, benchmark")
+    if split not in ("all", *SPLITS):
+        raise UserError(f"--split {split!r} is not one of {', '.join(('all', *SPLITS))}")
     items = [item for item in items_of_file(file, track, as_stored(settings)) if split in ("all", item.split)]
     if not items:
         raise UserError(f"--data holds no {track.task} line of label set {track.label_set!r} in split {split}")
