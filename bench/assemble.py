@@ -20,6 +20,7 @@ from bench.profile_distill import top
 from schemas import codec
 from schemas.ceiling import Limits
 from schemas.records import ConversationEvent, Usage
+from still.front import configure_logs
 from streams.assembly_keys import EMPTY
 from streams.chunk import MAX_RECORDS, Chunk
 from streams.deliver import Outgoing
@@ -49,6 +50,7 @@ class Counted:
 
 def main() -> None:
     """Measure both, profile the stage; one table and one JSON line."""
+    configure_logs()
     wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
     arrived = [*islice(arrivals(), wanted)]
     edge = max(measured(at_the_edge, arrived) for _ in range(ROUNDS))

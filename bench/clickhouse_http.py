@@ -19,6 +19,7 @@ import clickhouse_connect
 
 from still.embedded.clickhouse.engine import Engine, RunOptions, Scope
 from still.embedded.stack import Ports, running_stack
+from still.front import configure_logs
 
 ROUNDS = 7
 BLOCKS = 10
@@ -49,6 +50,7 @@ NAMES = [column.split()[0] for column in TABLE.partition(") ENGINE")[0].partitio
 
 def main() -> None:
     """Measures, in turns, and prints."""
+    configure_logs()
     with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder) / "stack", Ports(0, 0)) as stack:
         engine = Engine(Path(folder) / "engine")
         connection: Any = chdb.connect(f"{folder}/engine")  # type: ignore[no-untyped-call]

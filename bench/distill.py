@@ -25,6 +25,7 @@ from typing import Any
 from schemas import codec
 from schemas.records import Conversation
 from still.embedded.stack import Ports, running_stack
+from still.front import configure_logs
 from streams import agents
 from streams.assemble import Assembler
 from streams.chunk import Chunk
@@ -75,6 +76,7 @@ class Watch:
 
 def main() -> None:
     """Prepare, measure the limit, measure the agent; one table and one JSON line."""
+    configure_logs()
     wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     source, conversations = whole_conversations()
     values = [codec.encode(conversation) for conversation in repeated(conversations, wanted)]

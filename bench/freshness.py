@@ -24,6 +24,7 @@ from still import wiring
 from still.capture import open_publisher
 from still.commands.up import start_processes
 from still.embedded.stack import Ports, embedded_stack
+from still.front import configure_logs
 from still.settings import Settings, load
 from streams.bulk import publish_each
 from streams.simulate.settings import SimulateSettings
@@ -38,6 +39,7 @@ EVENTS, SCORES = ("conversation_events", "event_id"), ("scores", "conversation_i
 
 def main() -> None:
     """Burst, half load, table, JSON."""
+    configure_logs()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--contacts", type=int, default=1500)
     parser.add_argument("--seconds", type=float, default=20.0)

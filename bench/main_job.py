@@ -15,16 +15,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from still.embedded.stack import read_stack
+from still.processes import bound
 
 DATA = Path(__file__).parents[2] / "shared/data"
-STILL = (sys.executable, "-m", "still")
 WITHIN_S = 600.0
 """How long the stack may take to start, and to bring in what was published."""
 SUBSCRIBES_S = 15.0
@@ -114,8 +114,8 @@ class Job:
     def stack(self) -> Iterator[None]:
         """`still up` without its trainer, until the work is done."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        argv = self._argv("up", "--without", "trainer")
         with (self._folder / "up.log").open("wb") as log:
-            argv = [*STILL, "up", "--without", "trainer"]
             child = subprocess.Popen(argv, env=self._env, stdout=log, stderr=subprocess.STDOUT)
             try:
                 self._await("the stack", lambda: "Ctrl-C stops" in (self._folder / "up.log").read_text())
@@ -126,7 +126,7 @@ class Job:
 
     def still(self, command: str, *, may_fail: bool = False) -> None:
         """One command, as a user types it."""
-        self._run([*STILL, *shlex.split(command)], f"still {command}", may_fail=may_fail)
+        self._run(self._argv(*shlex.split(command)), f"still {command}", may_fail=may_fail)
 
     def subscribe(self) -> None:
         """The example of a serving layer, in a process of its own, for some seconds."""
@@ -144,7 +144,8 @@ class Job:
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         """The rows of a query."""
-        done = subprocess.run([*STILL, "sql", "--json", query], env=self._env, capture_output=True, check=True)
+        argv = self._argv("sql", "--json", query)
+        done = subprocess.run(argv, env=self._env, capture_output=True, check=True)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def await_rows(self) -> None:
@@ -164,7 +165,11 @@ class Job:
                 raise SystemExit(f"error: {what} not there after {WITHIN_S:.0f} s; see {self._folder}")
             time.sleep(1.0)
 
-    def _run(self, argv: list[str], shown: str, *, may_fail: bool) -> None:
+    def _argv(self, *arguments: str) -> tuple[str, ...]:
+        """A `still` that does not outlive this job, however the job ends."""
+        return bound(os.getpid(), *arguments)
+
+    def _run(self, argv: Sequence[str], shown: str, *, may_fail: bool) -> None:
         print(f"\n$ {shown}", flush=True)
         began = time.monotonic()
         done = subprocess.run(argv, env=self._env, stdout=subprocess.PIPE, text=True, check=False)

@@ -35,6 +35,7 @@ from sinks.tables import table
 from sinks.values import Arrived, Partition
 from sinks.write import block_of
 from still.embedded.stack import Ports, Stack, running_stack
+from still.front import configure_logs
 from tests.sinks.made import EXAMPLES, arrived, example
 
 TABLE = table("examples")
@@ -46,6 +47,7 @@ PARTITIONS = 4
 
 def main(rows: int) -> None:
     """Run and print."""
+    configure_logs()
     tune_collector()
     records = [arrived(example(number), number) for number in range(rows)]
     with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder), Ports(0, 0)) as stack:

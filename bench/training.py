@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.ids import stable_id, text_hash
+from still.front import configure_logs
 from still.training import labelled_file, track_for
 from streams.simulate.settings import SimulateSettings
 from streams.simulate.simulate import contacts
@@ -49,6 +50,7 @@ class Speed:
 
 def main() -> None:
     """Measure and print."""
+    configure_logs()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--heads", default="classify,tag,generate")
     parser.add_argument("--full", action="store_true", help="also BANKING77 whole: minutes")

@@ -27,6 +27,7 @@ import orjson
 from bench.kafka import Meter, apache, make_topic
 from schemas import codec
 from schemas.records import ConversationEvent
+from still.front import configure_logs
 from streams.produce import Producer, ProduceSettings
 
 PARTITIONS = 4
@@ -75,6 +76,7 @@ class Rates:
 
 def main() -> None:
     """Fill, run, print."""
+    configure_logs()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=3)

@@ -25,6 +25,11 @@ _GUARD = "import sys; from still.embedded.parent import die_with_parent; from st
 _CODE = _GUARD + "die_with_parent(int(sys.argv[1])); sys.exit(main(sys.argv[2:]))"
 
 
+def bound(parent_pid: int, *arguments: str) -> tuple[str, ...]:
+    """The command line of a `still` that ends when the process that starts it does, even by kill -9."""
+    return (sys.executable, "-c", _CODE, str(parent_pid), *arguments)
+
+
 def child_of(
     process: Process, folder: Path, parent_pid: int, env: Mapping[str, str] | None = None, *, broker_forgets: bool
 ) -> Child:
@@ -37,7 +42,7 @@ def child_of(
     here = {"STILL_FOLDER": str(folder), "STILL_HEALTH_HOST": LOOPBACK, "STILL_HEALTH_PORT": str(port)}
     return Child(
         name=process,
-        argv=(sys.executable, "-c", _CODE, str(parent_pid), process),
+        argv=bound(parent_pid, process),
         env={**(env or {}), **here},
         ready=partial(is_ready, folder, process),
         restart=Restart(not_after=frozenset({TRIPPED})),

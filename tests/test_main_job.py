@@ -1,10 +1,26 @@
-"""The main job's audit: silent where ClickHouse says what the files say, and loud about each difference."""
+"""The main job: its audit is silent where ClickHouse says what the files say, else loud; its stack ends with it."""
 
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.main_job import Figures, audit
+from tests.crash.started import end
+from tests.streams.log import eventually
+
+_STACK = """
+import sys
+from pathlib import Path
+from bench.main_job import Job
+with Job(Path(sys.argv[1])).stack():
+    pass
+"""
 
 OWN = {"run.json": Figures(conversations=3, rewards=2.0, cost=0.5, cost_unknown=1, tokens=900)}
 ROW = {"file": "run.json", "ids": 3, "conversations": 3, "rewards": 2.0, "cost": 0.50000001} | {
@@ -30,3 +46,32 @@ def test_each_difference_is_a_fault(change: dict[str, Any]) -> None:
 def test_a_file_without_rows_and_rows_without_a_file_are_faults() -> None:
     """What did not land is a fault, and so is what came from nowhere."""
     assert len(audit([{**ROW, "file": "other.json"}], OWN)) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere an orphan has to be stopped by hand")
+def test_its_stack_does_not_outlive_it(tmp_path: Path) -> None:
+    """A kill -9 of the job ends the `still up` that it has started."""
+    job = subprocess.Popen([sys.executable, "-c", _STACK, str(tmp_path)])
+    try:
+        eventually(lambda: len(_children(job.pid)) == 1, 30, "`still up`")
+        (up,) = _children(job.pid)
+    finally:
+        end([job])
+    try:
+        eventually(lambda: not _runs(up), 10, "the end of `still up`")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(up, signal.SIGTERM)
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that a process has started and that run."""
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is there, and no zombie that nobody has waited for."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+        return stat.rpartition(")")[2].split()[0] != "Z"
+    return False
