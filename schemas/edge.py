@@ -10,7 +10,7 @@ from typing import Any
 
 from schemas.errors import InvalidRecord
 from schemas.logtime import LATEST_US
-from schemas.records import TASKS, ConversationEvent, Feedback, FeedbackKind, Usage
+from schemas.records import TASKS, ConversationEvent, Feedback, FeedbackKind, Outcome, Usage
 
 MAX_EVENT_BYTES = 1_000_000
 """Largest encoded event: the broker's own default limit of a message."""
@@ -78,11 +78,18 @@ def _check_kind(event: ConversationEvent) -> None:
         raise InvalidRecord("kind=outcome without outcome; set success, reward or reason")
     if event.feedback is not None:
         _check_feedback(event.feedback)
-    if event.outcome is not None and event.outcome.reward is not None and not math.isfinite(event.outcome.reward):
-        raise InvalidRecord(f"outcome.reward={event.outcome.reward} is no number; send null for unknown")
+    if event.outcome is not None:
+        _check_outcome(event.outcome)
+
+
+def _check_outcome(outcome: Outcome) -> None:
+    _need("outcome", outcome, Outcome)
+    if outcome.reward is not None and not math.isfinite(outcome.reward):
+        raise InvalidRecord(f"outcome.reward={outcome.reward} is no number; send null for unknown")
 
 
 def _check_feedback(feedback: Feedback) -> None:
+    _need("feedback", feedback, Feedback)
     if not isinstance(feedback.value, _FEEDBACK_TYPES[feedback.kind]):
         raise InvalidRecord(f"feedback {feedback.name!r}: value={_plain(feedback.value):.80} is no {feedback.kind}")
     if isinstance(feedback.value, float) and not math.isfinite(feedback.value):
@@ -111,6 +118,7 @@ def _check_tool_call(index: int, call: Any) -> None:
 
 
 def _check_usage(usage: Usage) -> None:
+    _need("usage", usage, Usage)
     for name in ("prompt_tokens", "completion_tokens", "cached_tokens", "cost_usd", "latency_ms"):
         value = getattr(usage, name)
         if value is not None and not (math.isfinite(value) and value >= 0):
@@ -127,6 +135,12 @@ def _check_labels(event: ConversationEvent) -> None:
             1, len(event.messages)
         ):
             raise InvalidRecord(f"label {label!r:.120} names no message of this event")
+
+
+def _need(name: str, value: Any, kind: type) -> None:
+    """A service may hand over anything; a dict has fields that nobody looked at."""
+    if not isinstance(value, kind):
+        raise InvalidRecord(f"{name}={value!r:.80} is no {kind.__name__}; write {kind.__name__}(...) with its fields")
 
 
 def _plain(value: Any) -> str:

@@ -1,12 +1,13 @@
-"""Typed access to JSON of foreign formats: a missing or wrong field is named, never guessed.
+"""Typed access to JSON: a missing, wrong or unknown field is named, never guessed.
 
 Pure. Whoever reads a file adds the place to the message.
 """
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -38,6 +39,18 @@ def broken(error: orjson.JSONDecodeError) -> str:
     if error.msg.startswith("str is not valid UTF-8"):
         return "is no UTF-8 text; save it as UTF-8"
     return f"is no JSON: {error.msg} in column {error.colno}"
+
+
+def refuse_unknown(raw: Mapping[str, Any], known: Collection[str], where: str) -> None:
+    """See that an object has no field but the `known` ones: what nobody reads is a mistake, or would be lost silently.
+
+    Raises:
+        InvalidRecord: it has; names it and its value.
+    """
+    for name in sorted(raw.keys() - set(known)):
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}? If not, leave it out" if near else f"leave it out, it knows {sorted(known)}"
+        raise InvalidRecord(f"{where} has no field {name!r}={raw[name]!r:.80}; {hint}")
 
 
 def need(raw: Any, name: str, kind: type[Kind]) -> Kind:

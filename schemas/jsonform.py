@@ -5,7 +5,6 @@ Checked against the same Avro schema, with the field and the value named; bytes 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -15,6 +14,7 @@ from fastavro.validation import ValidationError, validate
 from schemas import catalog, edge
 from schemas.datum import from_datum, is_json, is_nullable, to_datum
 from schemas.errors import InvalidRecord
+from schemas.fields import refuse_unknown
 from schemas.records import ConversationEvent, Record
 
 R = TypeVar("R", bound=Record)
@@ -29,7 +29,7 @@ def from_json(raw: dict[str, Any], kind: type[R]) -> R:
         InvalidRecord: a missing, unknown or wrong value.
     """
     fields = catalog.newest_schema(kind.__name__)["fields"]
-    _refuse_unknown(raw, fields, kind.__name__)
+    refuse_unknown(raw, [f["name"] for f in fields], kind.__name__)
     given = _with_feedback_kind(raw) if kind is ConversationEvent else raw
     datum = {f["name"]: _filled(f, given) for f in fields if f["name"] in raw or "default" in f or is_json(f)}
     if missing := [f["name"] for f in fields if f["name"] not in datum]:
@@ -94,14 +94,6 @@ def _first(faults: Iterable[str | None]) -> str | None:
     return next(filter(None, faults), None)
 
 
-def _refuse_unknown(raw: dict[str, Any], fields: list[dict[str, Any]], name: str) -> None:
-    known = sorted(f["name"] for f in fields)
-    for unknown in sorted(raw.keys() - set(known)):
-        near = difflib.get_close_matches(unknown, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it knows {known}"
-        raise InvalidRecord(f"{name} has no field {unknown!r}; {hint}")
-
-
 def _with_feedback_kind(raw: dict[str, Any]) -> dict[str, Any]:
     feedback = raw.get("feedback")
     if not isinstance(feedback, dict) or "kind" in feedback:
@@ -114,23 +106,32 @@ def _filled(field: dict[str, Any], raw: dict[str, Any]) -> Any:
     value = raw.get(field["name"], field.get("default", [] if is_json(field) else None))
     if is_json(field):
         return None if value is None and is_nullable(field) else orjson.dumps(value).decode()
-    return _fit(value, field["type"])
+    return _fit(field["name"], value, field["type"])
 
 
-def _fit(value: Any, type_: Any) -> Any:
-    """JSON has one number type and no bytes: bring a value to what its Avro type expects, filling defaults."""
+def _fit(where: str, value: Any, type_: Any) -> Any:
+    """JSON has one number type and no bytes: bring a value to what its Avro type expects, filling defaults.
+
+    Raises:
+        InvalidRecord: an object has a field that its type does not know.
+    """
     if isinstance(type_, list):
-        return value if value is None else _fit(value, _branch(value, type_))
+        return value if value is None else _fit(where, value, _branch(value, type_))
     if not isinstance(type_, dict):
         return _scalar(value, type_)
     if type_["type"] == "record" and isinstance(value, dict):
-        fields = [f for f in type_["fields"] if f["name"] in value or "default" in f]
-        return {**value, **{f["name"]: _fit(value.get(f["name"], f.get("default")), f["type"]) for f in fields}}
+        return _fit_fields(where, value, type_["fields"])
     if type_["type"] == "array" and isinstance(value, list):
-        return [_fit(item, type_["items"]) for item in value]
+        return [_fit(f"{where}[{place}]", item, type_["items"]) for place, item in enumerate(value)]
     if type_["type"] == "map" and isinstance(value, dict):
-        return {key: _fit(item, type_["values"]) for key, item in value.items()}
+        return {key: _fit(f"{where}[{key!r}]", item, type_["values"]) for key, item in value.items()}
     return value
+
+
+def _fit_fields(where: str, value: dict[str, Any], fields: list[dict[str, Any]]) -> dict[str, Any]:
+    refuse_unknown(value, [f["name"] for f in fields], where)
+    there = [f for f in fields if f["name"] in value or "default" in f]
+    return {f["name"]: _fit(f"{where}.{f['name']}", value.get(f["name"], f.get("default")), f["type"]) for f in there}
 
 
 def _scalar(value: Any, type_: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from schemas import edge
 from schemas.errors import InvalidRecord
-from schemas.fields import number, optional
+from schemas.fields import number, optional, refuse_unknown
 from schemas.messages import text_of
 from schemas.records import TASKS, ConversationEvent, Json, Messages, Split, Task, Tools
 
@@ -44,8 +44,7 @@ def labelled_of(raw: Mapping[str, Any], default_set: str) -> Labelled:
     Raises:
         InvalidRecord: a field is missing, unknown or wrong; quotes it.
     """
-    if unknown := sorted(raw.keys() - _FIELDS):
-        raise InvalidRecord(f"has no use for {', '.join(map(repr, unknown))}; it knows {sorted(_FIELDS)}")
+    refuse_unknown(raw, _FIELDS, "a labelled line")
     task = raw.get("task")
     if task not in TASKS:
         raise InvalidRecord(f"task={task!r:.80} is not one of {', '.join(TASKS)}")

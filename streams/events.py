@@ -15,6 +15,7 @@ from typing import Any, TypedDict, Unpack
 from schemas import codec, edge
 from schemas.edge import MAX_EVENT_BYTES
 from schemas.errors import InvalidRecord
+from schemas.fields import refuse_unknown
 from schemas.ids import content_hash, stable_id
 from schemas.records import ConversationEvent, EventKind, Feedback, FeedbackKind, Outcome, Usage
 from streams.chat import Chat, Dumps, messages_of, tools_of
@@ -92,9 +93,10 @@ class EventBuilder:
         """A checked event; only one that may be sent takes a number, so that no gap is left behind.
 
         Raises:
-            InvalidRecord: a value breaks the rules of the edge; names it.
+            InvalidRecord: a value breaks the rules of the edge, or a detail is none; names it.
             EventTooLarge: it has more bytes than a broker takes.
         """
+        refuse_unknown(details, Details.__optional_keys__, f"an event of kind {kind}")
         usage = details.get("usage", ())
         event = ConversationEvent(
             event_id=details.get("event_id", "unset"),

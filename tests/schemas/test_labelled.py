@@ -48,7 +48,7 @@ def test_an_empty_name_is_none() -> None:
         ({"text": None, "messages": [{"role": "user", "content": 5}]}, "content=5"),
         ({"text": None, "messages": [{"role": "user", "tool_calls": [1]}]}, "tool_calls"),
         ({"task": "tools", "target": {"name": " "}}, "neither null nor"),
-        ({"lable_set": "x"}, "no use for 'lable_set'"),
+        ({"lable_set": "x"}, r"no field 'lable_set'='x'; did you mean 'label_set'\?"),
     ],
 )
 def test_a_wrong_line_is_named(line: dict[str, Any], told: str) -> None:

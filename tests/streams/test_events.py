@@ -127,3 +127,26 @@ def test_nothing_that_is_no_number_passes_as_one() -> None:
         EventBuilder().build("turn", "a", HELLO, usage=Usage(cost_usd=float("nan")))
     with pytest.raises(InvalidRecord, match="no true or false, number or text"):
         feedback_of("thumbs", [1])  # type: ignore[arg-type]
+
+
+def test_a_detail_that_no_event_has_is_named() -> None:
+    """A slip of the pen must not lose whose contact it is; one that is refused leaves no gap."""
+    builder = EventBuilder()
+    with pytest.raises(InvalidRecord, match="kind turn has no field 'custmer_id'='x'; did you mean 'customer_id'"):
+        builder.build("turn", "a", HELLO, custmer_id="x")  # type: ignore[call-arg]
+    assert builder.build("turn", "a", HELLO).sequence == 0
+
+
+@pytest.mark.parametrize(
+    ("detail", "told"),
+    [
+        ({"usage": {"prompt_tokens": 1}}, r"usage='prompt_tokens' is no Usage; write Usage\(...\)"),
+        ({"usage": [{"prompt_tokens": 1}]}, r"usage={'prompt_tokens': 1} is no Usage"),
+        ({"outcome": {"succes": True}}, r"outcome={'succes': True} is no Outcome"),
+        ({"feedback": {"name": "csat"}}, r"feedback={'name': 'csat'} is no Feedback"),
+    ],
+)
+def test_a_dict_in_the_place_of_a_record_is_named(detail: dict[str, Any], told: str) -> None:
+    """Its fields were checked by nobody."""
+    with pytest.raises(InvalidRecord, match=told):
+        EventBuilder().build("turn", "a", HELLO, **detail)

@@ -66,6 +66,7 @@ def test_events_in_their_json_form_are_read() -> None:
         orjson.dumps({"conversation_id": "c", "kind": "shrug"}),
         orjson.dumps({"kind": "closed"}),
         orjson.dumps({"conversation_id": "c", "kind": "closed", "colour": 1}),
+        orjson.dumps({"conversation_id": "c", "kind": "feedback", "feedback": {"name": "csat", "value": 5, "by": "a"}}),
     ]
     found = list(events_of("in", parse_lines("in", lines)))
     assert found[0] == Found(event, "in", 1)
@@ -73,7 +74,8 @@ def test_events_in_their_json_form_are_read() -> None:
     told = _faults(found)
     assert "in:3: ConversationEvent: kind='shrug' is not one of turn" in told[0]
     assert "in:4: ConversationEvent lacks conversation_id" in told[1]
-    assert "no field 'colour'" in told[2]
+    assert "no field 'colour'=1" in told[2]
+    assert "in:6: feedback has no field 'by'='a'" in told[3]
 
 
 @given(st.binary(max_size=200))
