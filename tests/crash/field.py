@@ -1,4 +1,4 @@
-"""The processes of a long run: broker, ClickHouse, worker, sink and publisher; what outlives a kill may be killed."""
+"""The processes of a long run: broker, ClickHouse, workers, sinks and publisher; what outlives a kill may be killed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -32,7 +32,7 @@ INACTIVITY_S = 30
 LANDED = tuple(topic for topic in by_topic() if topic != "model.events")
 READY_S = 120.0
 WORKER_LIFE_S, SINK_LIFE_S, CLICKHOUSE_LIFE_S, PUBLISHER_LIFE_S, BROKER_LIFE_S = 20.0, 12.0, 30.0, 100.0, 150.0
-"""How long each may live after it is ready; the mean is half of it. A node of several lives longer in proportion."""
+"""How long each may live after it is ready; the mean is half of it. One of several lives longer in proportion."""
 
 
 class Broker(Protocol):
@@ -105,9 +105,9 @@ class Traffic(NamedTuple):
 
 
 class Field:
-    """All processes of one folder; `step` keeps them going, and under fire."""
+    """All processes of one folder, `members` workers and as many sinks; `step` keeps them going, and under fire."""
 
-    def __init__(self, folder: Path, broker: Broker, deaths: Deaths, traffic: Traffic) -> None:
+    def __init__(self, folder: Path, broker: Broker, deaths: Deaths, traffic: Traffic, members: int) -> None:
         self.bootstrap_servers = broker.bootstrap_servers
         self._broker = broker
         self._folder = folder
@@ -121,13 +121,13 @@ class Field:
         self.cluster_id = str(cluster_id_of(self.bootstrap_servers))
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
         ensure_topics(admin, "", PARTITIONS, broker.replication)
-        self.worker, self.sink = self._victim(self._worker()), self._victim(self._sink())
+        self._members = [self._victim(kind) for kind in (*self._workers(members), *self._sinks(members))]
         self._publisher = self._victim(self._generator(traffic))
         self.published = False
 
     def step(self, *, fire: bool) -> None:
         """Start what is down, kill what is due."""
-        for victim in (*self._stores, self.worker, self.sink):
+        for victim in (*self._stores, *self._members):
             victim.step(fire=fire)
         process = self._publisher.process
         self.published = self.published or (process is not None and process.poll() == 0)
@@ -145,14 +145,14 @@ class Field:
             time.sleep(0.2)
 
     def stop_gracefully(self) -> None:
-        """SIGTERM to worker and sink; both must end by themselves with status 0."""
-        for victim in (self.worker, self.sink):
+        """SIGTERM to one after the other, sinks last; each must end by itself with status 0."""
+        for victim in self._members:
             status = victim.stop(signal.SIGTERM)
             assert status == 0, f"{victim.kind.name} ended with status {status} when asked to stop"
 
     def close(self) -> None:
         """End all that is left, by kill -9."""
-        for victim in (self._publisher, self.worker, self.sink, *reversed(self._stores)):
+        for victim in (self._publisher, *self._members, *reversed(self._stores)):
             _end(victim.process)
         self._broker.close()
 
@@ -164,22 +164,29 @@ class Field:
         start = partial(spawn, child.argv, self._folder / "clickhouse.log")
         return Kind(child.name, start, child.ready, CLICKHOUSE_LIFE_S)
 
-    def _worker(self) -> Kind:
-        start = self._module("worker_process", self.bootstrap_servers, "", str(self._folder), str(INACTIVITY_S))
-        return Kind("worker", start, lambda: is_ready(self._folder, "worker"), WORKER_LIFE_S)
+    def _workers(self, members: int) -> Iterator[Kind]:
+        """Each has a folder of its own, whose name is its static one in the group."""
+        for name in (f"worker-{number}" for number in range(members)):
+            own = self._folder / name
+            start = self._module(name, "worker_process", self.bootstrap_servers, "", str(own), str(INACTIVITY_S))
+            yield Kind(name, start, partial(is_ready, own, "worker"), WORKER_LIFE_S * members)
 
-    def _sink(self) -> Kind:
-        where = (self.bootstrap_servers, "", self.clickhouse_url, DATABASE, str(self._folder))
-        start = self._module("sink_process", *where, ",".join(LANDED))
-        return Kind("sink", start, lambda: is_ready(self._folder, "sink"), SINK_LIFE_S)
+    def _sinks(self, members: int) -> Iterator[Kind]:
+        """One alone takes every partition; several share them, by name."""
+        for name in (f"sink-{number}" for number in range(members)):
+            own = self._folder / name
+            share = ("--share", name) if members > 1 else ()
+            where = (self.bootstrap_servers, "", self.clickhouse_url, DATABASE, str(own), ",".join(LANDED))
+            start = self._module(name, "sink_process", *where, *share)
+            yield Kind(name, start, partial(is_ready, own, "sink"), SINK_LIFE_S * members)
 
     def _generator(self, traffic: Traffic) -> Kind:
-        start = self._module("generate", self.bootstrap_servers, "", *map(str, traffic))
+        start = self._module("publisher", "generate", self.bootstrap_servers, "", *map(str, traffic))
         return Kind("publisher", start, lambda: True, PUBLISHER_LIFE_S)
 
-    def _module(self, name: str, *arguments: str) -> Callable[[], subprocess.Popen[bytes]]:
-        argv = (sys.executable, "-m", f"tests.crash.{name}", *arguments)
-        return partial(spawn, argv, self._folder / f"{name}.log")
+    def _module(self, who: str, module: str, *arguments: str) -> Callable[[], subprocess.Popen[bytes]]:
+        argv = (sys.executable, "-m", f"tests.crash.{module}", *arguments)
+        return partial(spawn, argv, self._folder / f"{who}.log")
 
 
 def spawn(argv: tuple[str, ...], log: Path) -> subprocess.Popen[bytes]:

@@ -2,9 +2,10 @@
 
     python -m tests.crash.long --broker apache3 --seed 7 --kills 500 --events 1000000
 
-Worker, sink, publisher, ClickHouse and, with Apache Kafka, the brokers are killed -9 at uniformly random times, by a
-schedule of the seed. All is journaled in a folder of broker and seed: the same command goes on where it was cut off
-(not with Tansu, whose log is gone with its process). Exit status 1 when the audit finds anything.
+Two workers, two sinks that share, publisher, ClickHouse and, with Apache Kafka, the brokers are killed -9 at uniformly
+random times, by a schedule of the seed; with `--members 1` there is one worker, and one sink that takes all. All is
+journaled in a folder of broker and seed: the same command goes on where it was cut off (not with Tansu, whose log is
+gone with its process). Exit status 1 when the audit finds anything.
 """
 
 from __future__ import annotations
@@ -45,8 +46,10 @@ class Run:
         self._since = time.monotonic()
         self.figures: dict[str, object] = {}
         traffic = Traffic(self._oracle, arguments.seed, arguments.events, arguments.rate)
-        print(f"seed={arguments.seed} broker={arguments.broker} folder={self._folder}", flush=True)
-        self.field = Field(self._folder, BROKERS[arguments.broker](self._folder), self._deaths, traffic)
+        asked = f"seed={arguments.seed} broker={arguments.broker} members={arguments.members}"
+        print(f"{asked} folder={self._folder}", flush=True)
+        broker = BROKERS[arguments.broker](self._folder)
+        self.field = Field(self._folder, broker, self._deaths, traffic, arguments.members)
 
     def fight(self) -> None:
         """Publish and kill until all is published and the kills are done."""
@@ -58,7 +61,7 @@ class Run:
                 self._tell("under fire")
 
     def drain(self) -> None:
-        """Let all run until the sink is at the end of every topic, and nothing moves for longer than inactivity."""
+        """Let all run until the sinks are at the end of every topic, and nothing moves for longer than inactivity."""
         self.field.settle()
         deadline = time.monotonic() + DRAIN_S
         seen: Mapping[str, Mapping[int, int]] = {}
@@ -66,7 +69,7 @@ class Run:
         while time.monotonic() - quiet_since < INACTIVITY_S + 10:
             ends = self._ends()
             behind = self._behind(ends)
-            assert time.monotonic() < deadline, f"not drained in {DRAIN_S:.0f} s: the sink lacks {behind}"
+            assert time.monotonic() < deadline, f"not drained in {DRAIN_S:.0f} s: the sinks lack {behind}"
             if ends != seen or behind:
                 seen, quiet_since = ends, time.monotonic()
                 self._tell(f"draining, {sum(behind.values())} records behind")
@@ -93,6 +96,7 @@ class Run:
         self.figures = {
             "broker": self._asked.broker,
             "seed": self._asked.seed,
+            "members": self._asked.members,
             "kills": self._deaths.kills(),
             "acknowledged": sum(1 for _ in journal.read(self._oracle)),
             "rows": {topic: self._count(topic) for topic in LANDED},
@@ -105,7 +109,7 @@ class Run:
         return {topic: log_reader.ends(self.field.bootstrap_servers, topic) for topic in LANDED}
 
     def _behind(self, ends: Mapping[str, Mapping[int, int]]) -> dict[str, int]:
-        """How many records of each partition the sink's ledger does not know yet."""
+        """How many records of each partition the sinks' ledger does not know yet."""
         rows = self.field.client.rows(
             f"SELECT topic, partition, max(last) + 1 AS next FROM {DATABASE}.sink_marks GROUP BY topic, partition"
         )
@@ -131,6 +135,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Kill everything under load, then audit per offset.")
     parser.add_argument("--broker", choices=sorted(BROKERS), default="apache")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--members", type=int, default=2, help="workers, and as many sinks")
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--rate", type=float, default=RATE, help="events a second, at most")
