@@ -157,6 +157,7 @@ def _options(settings: WorkerSettings) -> dict[str, Any]:
         "broker_commit_every": None,
         "broker_max_poll_records": 20_000,
         "consumer_max_fetch_size": 1_048_576,
+        "stream_buffer_maxsize": sys.maxsize,  # bytes bound it; by count a full queue holds up the other stages' too
         "stream_wait_empty": True,
         "worker_redirect_stdouts": False,
     }

@@ -16,6 +16,8 @@ MAX_RECORDS = 2000
 MAX_BYTES = 1_000_000
 RECORD_BYTES = 200
 """What a record costs in memory beyond its value."""
+CHUNK_BYTES = 700
+"""What a chunk costs beyond its records, Faust's message and event included: where events trickle, each is a chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,12 @@ class Chunk:
 def cut(topic: str, partition: int, records: Sequence[Any]) -> Iterator[Chunk]:
     """Chunks of at most MAX_RECORDS records and, unless one record alone is larger, MAX_BYTES bytes."""
     held: list[Arrived] = []
-    size = 0
+    size = CHUNK_BYTES
     for record in records:
         more = RECORD_BYTES + len(record.value or b"")
         if held and (size + more > MAX_BYTES or len(held) == MAX_RECORDS):
             yield Chunk(topic, partition, tuple(held), size)
-            held, size = [], 0
+            held, size = [], CHUNK_BYTES
         held.append(arrived_of(record))
         size += more
     if held:

@@ -67,6 +67,7 @@ class Watermark:
             if chunk.end == end and not chunk.acknowledged:
                 chunk.acknowledged = True
                 self._bytes -= chunk.bytes
+                break
         before = self._position
         while self._open and self._open[0].acknowledged:
             self._position = self._open.popleft().end

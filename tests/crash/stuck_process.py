@@ -1,7 +1,8 @@
-"""A worker whose stages can be made to hang: `python -m tests.crash.stuck_process BOOTSTRAP PREFIX FOLDER PORT NAME`.
+"""A worker whose stages can be made to hang.
 
-They hang before each chunk for as long as the file FOLDER/hang is there. PORT serves its health; NAME is its own in the
-group.
+`python -m tests.crash.stuck_process BOOTSTRAP PREFIX FOLDER PORT NAME [BUFFER_BYTES]`. A stage hangs before each chunk
+for as long as the file FOLDER/hang holds the topic that it reads, or nothing at all. A chunk holds one record. PORT
+serves its health; NAME is its own in the group.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pytest
 from still.embedded.ports import LOOPBACK
 from still.front import configure_logs
 from still.health import Health, Pulse, assigned, served
+from streams import chunk
 from streams.metrics import PrometheusMetrics
 from streams.worker import run
 from streams.worker_settings import Signals
@@ -26,18 +28,22 @@ SMALL_BUFFER = 8 * 300
 """One record fills a partition's share of it."""
 
 
-def main(bootstrap_servers: str, prefix: str, folder: str, port: str, name: str) -> None:
+def main(
+    bootstrap_servers: str, prefix: str, folder: str, port: str, name: str, buffer_bytes: str = str(SMALL_BUFFER)
+) -> None:
     """Run the worker."""
     configure_logs()
     signals, hang = Signals(), Path(folder) / HANG
     health = Health("worker", Pulse(600), {"assignment": assigned(signals.ready)})
 
     def reached(point: str) -> None:
-        while point.startswith("polled") and hang.exists():
+        while hang.exists() and point.startswith(f"polled {hang.read_text()}"):
             time.sleep(0.05)
 
-    chosen = replace(settings(bootstrap_servers, prefix, Path(folder)), instance_id=name, buffer_bytes=SMALL_BUFFER)
+    mine = settings(bootstrap_servers, prefix, Path(folder))
+    chosen = replace(mine, instance_id=name, buffer_bytes=int(buffer_bytes))
     with pytest.MonkeyPatch.context() as patch, served(health, LOOPBACK, int(port)):
+        patch.setattr(chunk, "MAX_RECORDS", 1)
         add_points(patch, reached)
         run(chosen, signals, PrometheusMetrics(health.registry))
 

@@ -18,19 +18,23 @@ from tests.crash.started import end
 from tests.crash.stuck_process import HANG
 from tests.streams.log import PARTITIONS, eventually, make_topics, write
 
-EVENTS = "conversation.events"
+EVENTS, CONVERSATIONS = "conversation.events", "conversations"
+QUEUED = 4096
+"""What Faust lets wait for an agent, if nobody tells it otherwise."""
+MANY = 2 * QUEUED
+BUFFER_BYTES = 32_000_000
 Figures = dict[tuple[str, str, int], float]
 """Value by gauge, topic, partition."""
 
 
 @contextmanager
-def _worker(stack: Stack, prefix: str, folder: Path, name: str) -> Iterator[str]:
+def _worker(stack: Stack, prefix: str, folder: Path, name: str, *more: str) -> Iterator[str]:
     """A worker that is ready; gives its URL."""
     folder.mkdir(exist_ok=True)
     url = f"http://{LOOPBACK}:{(port := choose_port(0))}"
     argv = [sys.executable, "-m", "tests.crash.stuck_process", stack.bootstrap_servers, prefix, str(folder), str(port)]
     with (folder / "worker.log").open("ab") as log:
-        process = subprocess.Popen([*argv, name], stderr=log)
+        process = subprocess.Popen([*argv, name, *more], stderr=log)
     try:
         eventually(lambda: _is_ready(url) or process.poll() is not None, 120, "a ready worker")
         yield url
@@ -85,6 +89,20 @@ def test_lag_and_freshness_grow_while_a_stage_hangs(stack: Stack, topic_prefix: 
 
 
 @pytest.mark.timeout(240)
+def test_a_hung_stage_does_not_hold_up_the_other(stack: Stack, topic_prefix: str, tmp_path: Path) -> None:
+    """However many chunks wait for it: only their bytes are bounded, and the other stage gets its own at once."""
+    make_topics(stack.bootstrap_servers, topic_prefix)
+    with _worker(stack, topic_prefix, tmp_path, "a", str(BUFFER_BYTES)) as url:
+        eventually(lambda: _lag(url) == 0, 60, "no lag where there are no records")
+        (tmp_path / HANG).write_text(EVENTS)
+        write(stack.bootstrap_servers, f"{topic_prefix}{EVENTS}", _events(range(MANY)))
+        eventually(lambda: _lag(url) == MANY, 60, "all of it fetched")
+        write(stack.bootstrap_servers, f"{topic_prefix}{CONVERSATIONS}", _events(range(40)))
+        eventually(lambda: len(_places(url, "newest_record_us", CONVERSATIONS)) == PARTITIONS, 30, "the other's work")
+        assert _lag(url) == MANY
+
+
+@pytest.mark.timeout(240)
 def test_lost_partitions_leave_no_gauge(stack: Stack, topic_prefix: str, tmp_path: Path) -> None:
     """Two workers share: each partition stands in one of them, under the topic's name without its prefix."""
     make_topics(stack.bootstrap_servers, topic_prefix)
@@ -99,10 +117,10 @@ def test_lost_partitions_leave_no_gauge(stack: Stack, topic_prefix: str, tmp_pat
             assert _places(first, "lag_records").isdisjoint(_places(second, "lag_records"))
             for url in (first, second):
                 mine = _places(url, "lag_records")
-                assert all(topic in {EVENTS, "conversations"} for _, topic, _ in _figures(url))
+                assert all(topic in {EVENTS, CONVERSATIONS} for _, topic, _ in _figures(url))
                 assert {number for _, topic, number in _figures(url) if topic == EVENTS} == mine
 
 
-def _places(url: str, gauge: str) -> set[int]:
-    """The partitions of the events that this gauge stands for."""
-    return {number for name, topic, number in _figures(url) if (name, topic) == (gauge, EVENTS)}
+def _places(url: str, gauge: str, of: str = EVENTS) -> set[int]:
+    """The partitions of a topic that this gauge stands for."""
+    return {number for name, topic, number in _figures(url) if (name, topic) == (gauge, of)}

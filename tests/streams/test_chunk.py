@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.logtime import LATEST_US
-from streams.chunk import MAX_BYTES, MAX_RECORDS, cut
+from streams.chunk import CHUNK_BYTES, MAX_BYTES, MAX_RECORDS, RECORD_BYTES, cut
 
 
 @dataclass
@@ -35,6 +35,12 @@ def test_many_small_records_make_several_chunks() -> None:
     """A chunk holds at most MAX_RECORDS records, and names its first offset and the one after its last."""
     chunks = list(cut("t", 0, [Record(offset, b"") for offset in range(MAX_RECORDS + 1)]))
     assert [(chunk.first, chunk.end) for chunk in chunks] == [(0, MAX_RECORDS), (MAX_RECORDS, MAX_RECORDS + 1)]
+
+
+def test_a_chunk_of_one_record_counts_what_it_costs() -> None:
+    """Bytes alone bound what waits for a stage, so that records that trickle in must count for more than themselves."""
+    (chunk,) = cut("t", 0, [Record(0, b"value")])
+    assert chunk.bytes == CHUNK_BYTES + RECORD_BYTES + len(b"value")
 
 
 def test_milliseconds_become_microseconds_and_headers_a_mapping() -> None:
