@@ -28,9 +28,7 @@ SMALL_BUFFER = 8 * 300
 """One record fills a partition's share of it."""
 
 
-def main(
-    bootstrap_servers: str, prefix: str, folder: str, port: str, name: str, buffer_bytes: str = str(SMALL_BUFFER)
-) -> None:
+def main(bootstrap_servers: str, prefix: str, folder: str, port: str, name: str, *buffer_bytes: str) -> None:
     """Run the worker."""
     configure_logs()
     signals, hang = Signals(), Path(folder) / HANG
@@ -41,7 +39,7 @@ def main(
             time.sleep(0.05)
 
     mine = settings(bootstrap_servers, prefix, Path(folder))
-    chosen = replace(mine, instance_id=name, buffer_bytes=int(buffer_bytes))
+    chosen = replace(mine, instance_id=name, buffer_bytes=int(next(iter(buffer_bytes), SMALL_BUFFER)))
     with pytest.MonkeyPatch.context() as patch, served(health, LOOPBACK, int(port)):
         patch.setattr(chunk, "MAX_RECORDS", 1)
         add_points(patch, reached)
