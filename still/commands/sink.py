@@ -29,6 +29,10 @@ from still.settings import Settings, load
 
 _LONGEST_SILENCE_S = 120.0
 """The loop waits for ClickHouse only on an assignment; twice what the store takes to settle a lease is a hang."""
+_SHARE = (
+    "Share partitions with other sinks; its value names this one. Over the embedded broker those of a sink that is gone"
+    " wait until it is back under its name, or another joins"
+)
 _STOP_WITHIN_S = 9.0
 """A stop is asked for with ten seconds of grace, in containers too; the sink's own wait ends before."""
 
@@ -40,7 +44,7 @@ def register(app: typer.Typer) -> None:
 
 def sink(
     topics: Annotated[str, typer.Option(help="Comma-separated, without prefix; default: all that have a table")] = "",
-    share: Annotated[str, typer.Option(help="Share partitions with other sinks; its value names this one")] = "",
+    share: Annotated[str, typer.Option(help=_SHARE)] = "",
     max_rows: Annotated[int, typer.Option(help="Rows of a block")] = 20_000,
     max_wait: Annotated[float, typer.Option(help="Seconds until a smaller block lands")] = 0.5,
 ) -> None:

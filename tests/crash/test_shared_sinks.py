@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -46,14 +46,15 @@ class _Members:
         if away and (len(self.running) < 2 or chance.random() < 0.5):
             self.join(chance.choice(away))
         else:
-            self._end(chance.choice(sorted(self.running)), chance.choice(ENDS))
+            self.end(chance.choice(sorted(self.running)), chance.choice(ENDS))
 
     def join(self, name: str) -> None:
         """One comes."""
         self.running[name] = self._start(name)
         self.history.append(f"{name} joins")
 
-    def _end(self, name: str, how: str) -> None:
+    def end(self, name: str, how: str) -> None:
+        """One leaves, or dies."""
         self.history.append(f"{name}: {how}")
         process = self.running[name]
         if how == "kill":
@@ -61,14 +62,38 @@ class _Members:
             process.wait()
         else:
             # Before that it may not know the signal yet.
-            eventually(lambda: is_ready(self._folder / name, "sink") or not self.all_live(), DEADLINE_S, "a share")
+            self.have_shares(name)
             process.terminate()
             assert process.wait(ENDS_WITHIN_S) == 0, self.history
         del self.running[name]
 
+    def have_shares(self, *names: str) -> None:
+        """Return when these have been given theirs, or somebody has ended."""
+
+        def given() -> bool:
+            return all(is_ready(self._folder / name, "sink") for name in names) or not self.all_live()
+
+        eventually(given, DEADLINE_S, f"shares of {names}")
+
     def all_live(self) -> bool:
         """Whether nobody has ended unasked."""
         return all(process.poll() is None for process in self.running.values())
+
+
+@contextmanager
+def _members(stack: Stack, topic_prefix: str, database: str, folder: Path) -> Iterator[_Members]:
+    """Nobody yet; whoever is left at last is killed."""
+    with ExitStack() as started:
+
+        def start(name: str) -> subprocess.Popen[bytes]:
+            where = (str(folder / name), "examples", *BLOCK, "--share", name)
+            return started.enter_context(sink(stack, topic_prefix, database, *where))
+
+        yield _Members(folder, start)
+
+
+def _producer(stack: Stack) -> Producer:
+    return Producer({"bootstrap.servers": stack.bootstrap_servers, "linger.ms": 5, "enable.idempotence": True})
 
 
 def _produce(producer: Producer, topic: str, numbers: range) -> None:
@@ -90,6 +115,26 @@ def _rows(client: Client) -> dict[str, int]:
     return found
 
 
+@pytest.mark.timeout(300)
+def test_a_member_that_dies_comes_back_under_its_name(
+    stack: Stack, topic_prefix: str, database: str, client: Client, tmp_path: Path
+) -> None:
+    """Two share; one is killed amid its inserts and started again: missing 0, doubled 0."""
+    producer = _producer(stack)
+    with _members(stack, topic_prefix, database, tmp_path) as members:
+        for name in NAMES[:2]:
+            members.join(name)
+        members.have_shares(*NAMES[:2])
+        _produce(producer, f"{topic_prefix}examples", range(half := 4 * PER_STEP))
+        eventually(lambda: _rows(client)["rows"] > 0, DEADLINE_S, "rows")
+        members.end("a", "kill")
+        members.join("a")
+        _produce(producer, f"{topic_prefix}examples", range(half, 2 * half))
+        eventually(partial(_is_done, client, members, 2 * half), DEADLINE_S, "all rows")
+        assert _rows(client) == dict.fromkeys(("rows", "examples", "places"), 2 * half)
+    assert producer.flush(0) == 0
+
+
 @pytest.mark.slow
 @pytest.mark.apache
 @pytest.mark.timeout(300)
@@ -100,14 +145,8 @@ def test_members_that_come_and_go_lose_and_double_nothing(
     """Small blocks, slow inserts, rebalances amid them; those that are left land all: missing 0, doubled 0."""
     chance = random.Random(seed := random.randrange(10**6))
     print(f"seed={seed}")
-    producer = Producer({"bootstrap.servers": stack.bootstrap_servers, "linger.ms": 5, "enable.idempotence": True})
-    with ExitStack() as started:
-
-        def start(name: str) -> subprocess.Popen[bytes]:
-            where = (str(tmp_path / name), "examples", *BLOCK, "--share", name)
-            return started.enter_context(sink(stack, topic_prefix, database, *where))
-
-        members = _Members(tmp_path, start)
+    producer = _producer(stack)
+    with _members(stack, topic_prefix, database, tmp_path) as members:
         for name in NAMES[:2]:
             members.join(name)
         for step in range(STEPS):
