@@ -28,7 +28,7 @@ from still.security import kafka_options
 from still.settings import Settings, load
 
 _LONGEST_SILENCE_S = 120.0
-"""The loop waits for ClickHouse only on an assignment; twice what the store takes to settle a lease is a hang."""
+"""The loop itself waits for ClickHouse on an assignment and for the ledger; beyond two unanswered calls it hangs."""
 _SHARE = (
     "Share partitions with other sinks; its value names this one. Over the embedded broker those of a sink that is gone"
     " wait until it is back under its name, or another joins"

@@ -9,10 +9,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
@@ -33,6 +34,8 @@ from tests.streams.log import eventually, make_topics
 PREFIX = "late."
 SESSION_S = SinkSettings("").session_timeout_ms / 1000
 PART = 400
+AT_ONCE_S = 10.0
+"""Two seconds, and what a loaded machine takes."""
 ENDS_WITHIN_S = 15.0
 """Ten seconds, and what a loaded machine takes; an insert's answer would be waited for a minute."""
 
@@ -78,8 +81,7 @@ def test_a_stop_before_clickhouse_ever_answered_ends(running: EmbeddedStack, tmp
     """The main thread itself waits for an answer: the process ends all the same, with the same status."""
     place = _place(running, tmp_path)
     port = choose_port(0)
-    more = {"STILL_HEALTH_HOST": LOOPBACK, "STILL_HEALTH_PORT": str(port)}
-    with standing_still(running, "clickhouse"), _started(place, more) as process:
+    with standing_still(running, "clickhouse"), _started(place, _health(port)) as process:
         eventually(lambda: _listens(port) or process.poll() is not None, 60, "a sink that begins")
         process.send_signal(signal.SIGTERM)
         assert process.wait(ENDS_WITHIN_S) == STOPPED_LATE
@@ -87,10 +89,12 @@ def test_a_stop_before_clickhouse_ever_answered_ends(running: EmbeddedStack, tmp
 
 @pytest.mark.parametrize("point", ["take leases", "recover", "write ledger"])
 def test_a_stop_while_the_loop_itself_has_no_answer_ends(running: EmbeddedStack, tmp_path: Path, point: str) -> None:
-    """ClickHouse freezes before a lease, a reading back, the ledger: status 75 in time, and the next sink completes."""
-    place = _place(running, tmp_path)
+    """ClickHouse freezes before a lease, a reading back, the ledger: health says so, status 75, the next completes."""
+    place, port = _place(running, tmp_path), choose_port(0)
     _produce(place, range(PART))
-    with _freezing(running, place, point) as process:
+    with _freezing(running, place, point, health=_health(port)) as process:
+        told = httpx.get(f"http://{LOOPBACK}:{port}/readyz", timeout=AT_ONCE_S).json()
+        assert "does not answer within 2 s" in told["reasons"]["clickhouse"]
         process.terminate()
         assert process.wait(ENDS_WITHIN_S) == STOPPED_LATE
     with place.running("sink") as process:
@@ -124,12 +128,20 @@ def test_a_loop_without_an_answer_stays_a_member(running: EmbeddedStack, tmp_pat
     assert place.log("sink").read_text().count("partitions_assigned") == 1
 
 
+def _health(port: int) -> dict[str, str]:
+    """Settings of a sink that says how it is."""
+    return {"STILL_HEALTH_HOST": LOOPBACK, "STILL_HEALTH_PORT": str(port)}
+
+
 @contextmanager
-def _freezing(running: EmbeddedStack, place: Place, point: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+def _freezing(
+    running: EmbeddedStack, place: Place, point: str, *options: str, health: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """A sink before which ClickHouse has frozen; it goes on when the context ends."""
     argv = [sys.executable, "-m", "tests.crash.frozen_process", str(engine := _engine(running)), point, *options]
     with place.log("sink").open("ab") as log:
-        process = subprocess.Popen(argv, env={**os.environ, **place.environment}, stdout=log, stderr=log)
+        environment = {**os.environ, **place.environment, **(health or {})}
+        process = subprocess.Popen(argv, env=environment, stdout=log, stderr=log)
     try:
         eventually(lambda: (place.folder / FROZEN).exists() or process.poll() is not None, 90, f"frozen at {point}")
         assert process.poll() is None, place.log("sink").read_text()
