@@ -90,6 +90,10 @@ def _check_outcome(outcome: Outcome) -> None:
 
 def _check_feedback(feedback: Feedback) -> None:
     _need("feedback", feedback, Feedback)
+    if feedback.kind not in _FEEDBACK_TYPES:
+        raise InvalidRecord(
+            f"feedback {feedback.name!r}: kind={feedback.kind!r:.80} is not one of {', '.join(_FEEDBACK_TYPES)}"
+        )
     if not isinstance(feedback.value, _FEEDBACK_TYPES[feedback.kind]):
         raise InvalidRecord(f"feedback {feedback.name!r}: value={_plain(feedback.value):.80} is no {feedback.kind}")
     if isinstance(feedback.value, float) and not math.isfinite(feedback.value):

@@ -93,6 +93,12 @@ def test_feedback_is_what_its_value_is(value: float | bool | str, kind: str) -> 
     assert feedback_of("better", "Say it so.", "demonstration").kind == "demonstration"
 
 
+def test_a_kind_of_feedback_that_there_is_not_is_named() -> None:
+    """What a service gives is said back to it, with what there is."""
+    with pytest.raises(InvalidRecord, match="kind='stars' is not one of boolean, float, comment, demonstration"):
+        EventBuilder().build("feedback", "a", (), feedback_of("csat", 5, "stars"))  # type: ignore[arg-type]
+
+
 def test_usage_is_read_from_a_completion() -> None:
     """Tokens, cached ones and model as the API says; what it does not say stays null."""
     raw = {
