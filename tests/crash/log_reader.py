@@ -13,14 +13,30 @@ from streams.values import Arrived
 
 def ends(bootstrap_servers: str, topic: str) -> dict[int, int]:
     """The end offset of each partition, as a fetch sees it: asked for it, Tansu names the start of its last batch."""
-    return {partition: _end(bootstrap_servers, topic, partition) for partition in partitions(bootstrap_servers, topic)}
+    consumer = _consumer(bootstrap_servers)
+    try:
+        found = {partition: _told(consumer, topic, partition) for partition in _partitions(consumer, topic)}
+        consumer.assign([TopicPartition(topic, partition, max(0, end - 1)) for partition, end in found.items()])
+        left = set(found)
+        while left:
+            message = consumer.poll(30.0)
+            assert message is not None, f"no answer about the end of {topic}"
+            partition, error = message.partition() or 0, message.error()
+            if error is None:
+                found[partition] = (message.offset() or 0) + 1
+            else:
+                assert error.code() == KafkaError._PARTITION_EOF, error
+                left.discard(partition)
+    finally:
+        consumer.close()
+    return found
 
 
 def partitions(bootstrap_servers: str, topic: str) -> list[int]:
     """The partitions of a topic."""
     consumer = _consumer(bootstrap_servers)
     try:
-        return sorted(consumer.list_topics(topic, timeout=30).topics[topic].partitions)
+        return _partitions(consumer, topic)
     finally:
         consumer.close()
 
@@ -53,14 +69,13 @@ def records(bootstrap_servers: str, topic: str, partition: int, start: int = 0) 
         consumer.close()
 
 
-def _end(bootstrap_servers: str, topic: str, partition: int) -> int:
-    consumer = _consumer(bootstrap_servers)
+def _partitions(consumer: Consumer, topic: str) -> list[int]:
+    return sorted(consumer.list_topics(topic, timeout=30).topics[topic].partitions)
+
+
+def _told(consumer: Consumer, topic: str, partition: int) -> int:
     _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
-    consumer.assign([TopicPartition(topic, partition, max(0, end - 1))])
-    while (message := consumer.poll(10.0)) is not None and message.error() is None:
-        end = (message.offset() or 0) + 1
-    consumer.close()
-    return max(0, end)
+    return max(0, int(end))
 
 
 def _consumer(bootstrap_servers: str) -> Consumer:
@@ -71,6 +86,7 @@ def _consumer(bootstrap_servers: str) -> Consumer:
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": 20,  # an end is known by a fetch that waits in vain
             "log_level": 0,
         }
     )

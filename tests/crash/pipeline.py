@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,8 @@ LANDED = tuple(topic for topic in by_topic() if topic != "model.events")
 SOURCES = (EVENTS, "conversations")
 SEED = 20261124
 WITHIN_S = 240.0
+QUIET_S = 6.0
+"""So long must nothing come: a worker here closes what is silent for two seconds, and a close is an event too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,22 @@ class Pipeline:
         finally:
             end(self.started)
 
+    def _worker(self, crash_at: str) -> subprocess.Popen[bytes]:
+        process = worker_process.begin(self.bootstrap_servers, self.prefix, self.folder, crash_at, self.group)
+        self.started.append(process)
+        return process
+
+    def _sink(self, crash_at: str) -> subprocess.Popen[bytes]:
+        where = (self.bootstrap_servers, self.prefix, self.clickhouse_url, self.database, str(self.folder))
+        argv = [sys.executable, "-m", "tests.crash.sink_process", *where, ",".join(LANDED)]
+        with (self.folder / "sink.log").open("ab") as log:
+            process = subprocess.Popen(argv, stdout=log, stderr=log, env={**os.environ, VARIABLE: crash_at})
+        self.started.append(process)
+        return process
+
+    def _once_ready(self, process: subprocess.Popen[bytes], name: str) -> subprocess.Popen[bytes]:
+        return once_ready(process, lambda: is_ready(self.folder, name), WITHIN_S, f"a ready {name}")
+
     def _make(self) -> None:
         make_topics(self.bootstrap_servers, self.prefix)
         migrate(self.client, TableSettings(database=self.database))
@@ -68,18 +87,16 @@ class Pipeline:
 
     def worker(self, crash_at: str = "") -> subprocess.Popen[bytes]:
         """Start a worker; return when it is ready, or dead."""
-        process = worker_process.start(self.bootstrap_servers, self.prefix, self.folder, crash_at, self.group)
-        self.started.append(process)
-        return process
+        return self._once_ready(self._worker(crash_at), "worker")
 
     def sink(self, crash_at: str = "") -> subprocess.Popen[bytes]:
         """Start a sink; return when it is ready, or dead."""
-        where = (self.bootstrap_servers, self.prefix, self.clickhouse_url, self.database, str(self.folder))
-        argv = [sys.executable, "-m", "tests.crash.sink_process", *where, ",".join(LANDED)]
-        with (self.folder / "sink.log").open("ab") as log:
-            process = subprocess.Popen(argv, stdout=log, stderr=log, env={**os.environ, VARIABLE: crash_at})
-        self.started.append(process)
-        return once_ready(process, lambda: is_ready(self.folder, "sink"), WITHIN_S, "a ready sink")
+        return self._once_ready(self._sink(crash_at), "sink")
+
+    def both(self, worker_at: str = "", sink_at: str = "") -> tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]:
+        """Start a worker and a sink at once, for each waits long for its group; return when each is ready, or dead."""
+        worker, sink = self._worker(worker_at), self._sink(sink_at)
+        return self._once_ready(worker, "worker"), self._once_ready(sink, "sink")
 
     def committed(self) -> dict[tuple[str, int], int]:
         """What the worker's group has committed; without the partitions of which it has nothing."""
@@ -101,12 +118,14 @@ class Pipeline:
     def drain(self) -> None:
         """Return when the worker has nothing left to read, and the sink has landed every topic to its end, for good."""
         seen: object = None
+        since = 0.0
 
         def settled() -> bool:
-            nonlocal seen
+            nonlocal seen, since
             ends = {topic: self._ends(topic) for topic in LANDED}
-            before, seen = seen, ends
-            return ends == before and self._is_read(ends) and self._landed(ends)
+            if ends != seen or not (self._is_read(ends) and self._landed(ends)):
+                seen, since = ends, time.monotonic()
+            return time.monotonic() - since > QUIET_S
 
         eventually(settled, WITHIN_S, "everything landed")
 

@@ -12,6 +12,13 @@ import pytest
 from tests.crash.pipeline import EVENTS, SEED, WITHIN_S, Pipeline
 
 KILLED = -signal.SIGKILL
+DEATHS = (
+    ("settled conversation.events:1", "leases taken:1"),
+    ("acked:2", "insert conversation_events:1"),
+    ("committed:1", "inserted conversation_events:1"),
+    ("settled conversations:1", "ledger written:1"),
+)
+"""Where a worker and the sink beside it die, one pair after the other."""
 
 
 @pytest.mark.apache
@@ -20,58 +27,56 @@ KILLED = -signal.SIGKILL
 def test_worker_and_sink_are_killed_once_over_apache(pipeline: Pipeline) -> None:
     """In short what the slow tier does in full: a death between effect and commit, and between block and ledger."""
     pipeline.publish(0)
-    assert ended(pipeline.worker("settled conversation.events:1")) == KILLED
+    died = pipeline.both("settled conversation.events:1", "inserted conversation_events:1")
+    assert ended(*died) == [KILLED, KILLED]
     assert pipeline.committed() == {}
-    assert ended(pipeline.sink("inserted conversation_events:1")) == KILLED
-    worker, sink = pipeline.worker(), pipeline.sink()
+    running = pipeline.both()
     pipeline.drain()
-    for process in (worker, sink):
-        process.send_signal(signal.SIGTERM)
-    assert (ended(worker), ended(sink)) == (0, 0)
+    assert stopped(*running) == [0, 0]
     assert pipeline.audit() == []
 
 
-def ended(process: subprocess.Popen[bytes]) -> int:
-    """Its exit status, once it is over."""
-    return process.wait(WITHIN_S)
+def ended(*processes: subprocess.Popen[bytes]) -> list[int]:
+    """Their exit statuses, once they are over."""
+    return [process.wait(WITHIN_S) for process in processes]
+
+
+def stopped(*processes: subprocess.Popen[bytes]) -> list[int]:
+    """The same, by SIGTERM."""
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+    return ended(*processes)
 
 
 @pytest.mark.timeout(900)
 def test_every_way_to_die_loses_and_doubles_nothing(pipeline: Pipeline) -> None:
     """Before the first commit, between effect, acknowledgement and commit, around insert and ledger, by SIGTERM."""
-    pipeline.publish(0)
-    assert ended(pipeline.worker("settled conversation.events:1")) == KILLED
-    assert pipeline.committed() == {}, "the first commit window: nothing is committed, and something is durable"
-    for block, point in enumerate(("acked:2", "committed:1"), start=1):
+    for block, points in enumerate(DEATHS):
         pipeline.publish(block)
-        assert ended(pipeline.worker(point)) == KILLED
-    points = ("leases taken:1", "insert conversation_events:1", "inserted conversation_events:1", "ledger written:1")
-    for block, point in enumerate(points, start=6):
-        pipeline.publish(block)
-        assert ended(pipeline.sink(point)) == KILLED, point
+        assert ended(*pipeline.both(*points)) == [KILLED, KILLED], points
+        assert block > 0 or pipeline.committed() == {}, "nothing is committed, and something is durable"
     _stop_in_mid_batch(pipeline)
-    worker, sink = pipeline.worker(), pipeline.sink()
-    pipeline.publish(5)
+    running = pipeline.both()
+    pipeline.publish(len(DEATHS) + 2)
     pipeline.drain()
-    for process in (worker, sink):
-        process.send_signal(signal.SIGTERM)
-    assert (ended(worker), ended(sink)) == (0, 0)
+    assert stopped(*running) == [0, 0]
     assert pipeline.audit() == []
     _replay(pipeline)
 
 
 def _stop_in_mid_batch(pipeline: Pipeline) -> None:
-    """SIGTERM under load must end with status 0; SIGTERM with SIGKILL 100 ms behind it may end anyhow."""
-    for block, patience_s in ((3, 0.1), (4, WITHIN_S)):
-        worker, sink = pipeline.worker(), pipeline.sink()
-        pipeline.publish(block)
-        for process in (worker, sink):
-            process.send_signal(signal.SIGTERM)
-        time.sleep(min(patience_s, 0.1))
-        for process in (worker, sink) if patience_s < 1 else ():
-            process.kill()
-        allowed = {0, KILLED} if patience_s < 1 else {0}
-        assert {ended(worker), ended(sink)} <= allowed
+    """SIGTERM with SIGKILL 100 ms behind it may end anyhow; SIGTERM under load must end with status 0."""
+    running = pipeline.both()
+    pipeline.publish(len(DEATHS))
+    for process in running:
+        process.send_signal(signal.SIGTERM)
+    time.sleep(0.1)
+    for process in running:
+        process.kill()
+    assert set(ended(*running)) <= {0, KILLED}
+    running = pipeline.both()
+    pipeline.publish(len(DEATHS) + 1)
+    assert stopped(*running) == [0, 0]
 
 
 def _replay(pipeline: Pipeline) -> None:
@@ -81,11 +86,9 @@ def _replay(pipeline: Pipeline) -> None:
     anywhere = {place: chance.randint(0, end) for place, end in ends.items()}
     for group, offsets in (("from-0", dict.fromkeys(ends, 0)), ("from-anywhere", anywhere)):
         pipeline = pipeline.set_back(group, offsets)
-        worker, sink = pipeline.worker(), pipeline.sink()
+        running = pipeline.both()
         pipeline.drain()
-        for process in (worker, sink):
-            process.send_signal(signal.SIGTERM)
-        assert (ended(worker), ended(sink)) == (0, 0)
+        assert stopped(*running) == [0, 0]
         assert pipeline.counts() == before
     assert pipeline.audit() == []
     assert before[EVENTS] > 1000

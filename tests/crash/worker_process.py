@@ -47,13 +47,18 @@ def settings(
     )
 
 
-def start(
+def begin(
     bootstrap_servers: str, prefix: str, folder: Path, crash_at: str = "", group: str = GROUP
 ) -> subprocess.Popen[bytes]:
-    """Start a worker and wait until it has its partitions, or has died at the point `crash_at`."""
+    """Start a worker that dies at the point `crash_at`, and do not wait."""
     argv = [sys.executable, "-m", "tests.crash.worker_process", bootstrap_servers, prefix, str(folder), "2", group]
     with (folder / "worker.log").open("ab") as log:
-        process = subprocess.Popen(argv, stderr=log, env={**os.environ, VARIABLE: crash_at})
+        return subprocess.Popen(argv, stderr=log, env={**os.environ, VARIABLE: crash_at})
+
+
+def start(bootstrap_servers: str, prefix: str, folder: Path, crash_at: str = "") -> subprocess.Popen[bytes]:
+    """Start a worker and wait until it has its partitions, or has died at the point `crash_at`."""
+    process = begin(bootstrap_servers, prefix, folder, crash_at)
     return once_ready(process, lambda: is_ready(folder, "worker"), READY_WITHIN_S, "a ready worker")
 
 

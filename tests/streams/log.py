@@ -40,7 +40,7 @@ def read(bootstrap_servers: str, topic: str) -> list[Any]:
         consumer.assign([TopicPartition(topic, partition, 0)])
         reached = 0
         while reached < end:
-            for message in consumer.consume(1000, 0.5):
+            for message in consumer.consume(1000, 0.05):
                 assert message.error() is None, message.error()
                 messages.append(message)
                 reached = int(message.offset() or 0) + 1
@@ -55,4 +55,4 @@ def eventually(check: Callable[[], bool], within_s: float, what: str) -> None:
     deadline = time.monotonic() + within_s
     while not check():
         assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
-        time.sleep(0.5)
+        time.sleep(0.2)
