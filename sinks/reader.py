@@ -215,7 +215,8 @@ def _headers(message: Message) -> dict[str, bytes]:
 
 
 def _judge(error: KafkaError) -> None:
-    if error.fatal():
+    # What `consume` brings has librdkafka's code for a fatal error, and no flag that says so.
+    if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001 - librdkafka's own name for it
         raise BrokerUnavailable(f"this sink cannot read on: {error.str()}; start it again")
     if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - librdkafka's own name for it
         raise BrokerUnavailable(

@@ -1,6 +1,7 @@
 """Where reading begins is what the store says, and what the log no longer holds is said aloud."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
@@ -91,3 +92,17 @@ def test_a_partition_that_has_landed_whole_waits(settings: SinkSettings) -> None
     assert producer.flush(30) == 0
     assert _offsets(reader, 1) == [RECORDS]
     reader.close()
+
+
+@pytest.mark.apache
+def test_a_member_that_is_fenced_ends(settings: SinkSettings) -> None:
+    """Another took its name, or the broker says so after its own restart: it must not sit there and read nothing."""
+    shared = replace(settings, is_shared=True, instance="one")
+    first, second = Reader(shared, _From(0)), Reader(shared, _From(0))
+    first.open()
+    assert len(_offsets(first, RECORDS)) == RECORDS
+    second.open()
+    with pytest.raises(BrokerUnavailable, match="fenced"):
+        _offsets(first, 1)
+    first.close()
+    second.close()
