@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from still.embedded.ports import LOOPBACK, choose_port
 from still.embedded.stack import Stack
+from streams.produce import Producer, ProduceSettings
 from tests.crash.started import end
 from tests.crash.stuck_process import HANG
 from tests.streams.log import PARTITIONS, eventually, make_topics, write
@@ -69,6 +70,16 @@ def _events(numbers: range) -> list[tuple[bytes | None, bytes | None]]:
     return [(str(number).encode(), b"no event") for number in numbers]
 
 
+def _write_one_by_one(stack: Stack, topic: str, numbers: range) -> None:
+    """Each in a batch of its own: of its last batch the embedded broker tells only the first record."""
+    producer = Producer(ProduceSettings(stack.bootstrap_servers))
+    for key, value in _events(numbers):
+        batch = producer.batch()
+        batch.send(topic, key, value)
+        batch.confirm().result()
+    producer.close()
+
+
 @pytest.mark.timeout(240)
 def test_lag_and_freshness_grow_while_a_stage_hangs(stack: Stack, topic_prefix: str, tmp_path: Path) -> None:
     """Nothing is fetched any more, for the buffers are full, and still each event that comes is counted."""
@@ -76,12 +87,10 @@ def test_lag_and_freshness_grow_while_a_stage_hangs(stack: Stack, topic_prefix: 
     with _worker(stack, topic_prefix, tmp_path, "a") as url:
         eventually(lambda: _lag(url) == 0, 60, "no lag where there are no records")
         (tmp_path / HANG).touch()
-        for sent in range(1, 41):  # one by one: of its last batch the embedded broker tells only the first record
-            write(stack.bootstrap_servers, f"{topic_prefix}{EVENTS}", _events(range(sent - 1, sent)))
+        _write_one_by_one(stack, f"{topic_prefix}{EVENTS}", range(40))
         eventually(lambda: _lag(url) == 40, 60, "a lag of all that came")
         oldest_s = max(value for (name, *_), value in _figures(url).items() if name == "freshness_seconds")
-        for sent in range(41, 61):
-            write(stack.bootstrap_servers, f"{topic_prefix}{EVENTS}", _events(range(sent - 1, sent)))
+        _write_one_by_one(stack, f"{topic_prefix}{EVENTS}", range(40, 60))
         eventually(lambda: _lag(url) == 60, 60, "a lag that grows")
         assert max(value for (name, *_), value in _figures(url).items() if name == "freshness_seconds") > oldest_s
         (tmp_path / HANG).unlink()
