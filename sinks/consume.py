@@ -19,7 +19,7 @@ import structlog
 from sinks.buffer import Batch
 from sinks.decode_columns import DecodeMany, bulk_decoders
 from sinks.deduplicate import Deduplicator
-from sinks.errors import BrokerUnavailable, Temporary
+from sinks.errors import BrokerUnavailable, LeaseLost, Temporary
 from sinks.fill import fill
 from sinks.metrics import Metrics, RecordedMetrics
 from sinks.reader import Reader
@@ -106,6 +106,7 @@ class _Held:
 
     deduplicator: Deduplicator
     last: int
+    lease: str
     marks: dict[Source, Mark] = field(default_factory=dict)
     is_marked: bool = True
     freshness_s: float | None = None
@@ -204,7 +205,7 @@ class Session:
     def _recover(self, partition: Partition) -> _Held:
         table = by_topic()[partition.topic]
         landed = self._starter.patiently(lambda: self._store.landed(table, partition))
-        return _Held(Deduplicator.of(landed), landed.last)
+        return _Held(Deduplicator.of(landed), landed.last, self._leases[partition])
 
     def _take(self, arrived: Sequence[Arrived]) -> None:
         topics: dict[str, list[Arrived]] = {}
@@ -298,14 +299,21 @@ class Session:
     def _write_ledger(self) -> None:
         """Tried once: the ledger may lag behind the table, and polling must go on."""
         self._marked_s = time.monotonic()
-        progress = [Progress(p, held.last, held.marks) for p, held in self._held.items() if not held.is_marked]
+        unmarked = [(p, held) for p, held in self._held.items() if not held.is_marked]
         try:
-            if progress:
-                self._store.record(progress)
+            if unmarked:
+                self._store.record([Progress(p, held.last, held.marks, held.lease) for p, held in unmarked])
+        except LeaseLost as error:
+            # Of one partition, and the others were refused along with it. Whether it is still ours the next rows say;
+            # until rows of a partition land, its marks wait: it must not keep others from the ledger for good.
+            log.warning("ledger_not_written", why=str(error), code=error.code)
+            for _, held in unmarked:
+                held.is_marked = True
+            return
         except Temporary as error:
             log.warning("ledger_not_written", why=str(error), code=error.code)
             return
-        for held in self._held.values():
+        for _, held in unmarked:
             held.is_marked, held.marks = True, {}
 
     def _finish(self) -> None:

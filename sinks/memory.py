@@ -78,15 +78,20 @@ class MemoryStore:
     def record(self, progress: Sequence[Progress]) -> None:
         """See `Store`."""
         for one in progress:
+            if one.lease:
+                self._fence(one.lease, "ledger")
+        for one in progress:
             self.lasts[one.partition] = max(one.last, self.lasts.get(one.partition, -1))
             marks = self.source_marks.setdefault((one.partition.topic, one.partition.number), {})
             for source, mark in one.marks.items():
                 marks[source] = max(mark, marks.get(source, Mark(-1, -1)))
 
+    def _fence(self, lease: str, table: str) -> None:
+        if lease not in {current for _, current in self.leases.values()}:
+            raise LeaseLost(f"lease {lease!r} is superseded", table=table)
+
     def _check(self, table: Table, row: dict[str, Any]) -> None:
-        current = {lease for _, lease in self.leases.values()}
-        if row["_lease"] not in current:
-            raise LeaseLost(f"lease {row['_lease']!r} is superseded", table=table.name)
+        self._fence(row["_lease"], table.name)
         for column in table.columns:
             if row[column.name] is None and "Nullable" not in column.type:
                 raise Rejected(f"{column.name} is null, expected {column.type}", table=table.name)

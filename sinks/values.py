@@ -128,11 +128,15 @@ class Landed:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What the ledger is told: everything up to `last` has landed, and how far each source has."""
+    """What the ledger is told: everything up to `last` has landed, and how far each source has.
+
+    `lease` is that of the rows; an empty one is not held against the fence.
+    """
 
     partition: Partition
     last: int
     marks: Mapping[Source, Mark]
+    lease: str
 
 
 class Store(Protocol):
@@ -167,7 +171,11 @@ class Store(Protocol):
         """Which rows of the block, by their place in it, the table does not hold: asked after an unknown outcome."""
 
     def record(self, progress: Sequence[Progress]) -> None:
-        """Write the ledger."""
+        """Write the ledger.
+
+        Raises:
+            LeaseLost: a lease of it is superseded or gone; how far partitions have landed is unchanged.
+        """
 
 
 class DeadLetters(Protocol):

@@ -41,7 +41,7 @@ class Prepared:
 def prepare(settings: Settings, *, remake: bool = False) -> Prepared:
     """Make topics and tables, and announce again every model event of the registry that the broker lacks; idempotent.
 
-    `remake` makes dropped tables again and lets the ledger forget them: only while no sink runs.
+    `remake` makes dropped tables again and lets the ledger forget them; sinks are restarted after that.
 
     Raises:
         UserError: broker, ClickHouse or registry is not there, or is not as it must be.
@@ -77,5 +77,9 @@ def _make_tables(settings: Settings, *, remake: bool) -> Applied:
     applied = migrate(client, wiring.table_settings(settings), remake=remake)
     client.close()
     if applied.remade:
-        log.warning("tables_remade", tables=applied.remade, help="empty; what Kafka still holds lands again")
+        log.warning(
+            "tables_remade",
+            tables=applied.remade,
+            help="empty; restart the sinks: Kafka's records land again",
+        )
     return applied

@@ -1,7 +1,8 @@
 """The ledger and the leases: small tables outside every TTL that say how far each log has landed and who may write.
 
 The ledger only ever follows the table: it is written after the rows, and what it does not know yet is read back from
-the rows above its mark. It keeps maxima, so writing it twice or late changes nothing.
+the rows above its mark. It keeps maxima, so writing it twice or late changes nothing; under a lease that is superseded
+or gone it is refused, as rows are.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from sinks.values import Mark, Partition, Progress, Source
 LEASES = "sink_leases"
 MARKS = "sink_marks"
 SOURCE_MARKS = "sink_source_marks"
-MARK_TYPES = ("String", "String", "Int32", "Int64")
-SOURCE_MARK_TYPES = ("String", "Int32", "String", "String", "Int32", "Tuple(Int64, Int64)")
+MARK_TYPES = ("String", "String", "Int32", "Int64", "LowCardinality(String)")
+SOURCE_MARK_TYPES = ("String", "Int32", "String", "String", "Int32", "Tuple(Int64, Int64)", "LowCardinality(String)")
 LEASE_TYPES = ("String", "String", "Int32", "UInt64", "String", "DateTime64(6, 'UTC')")
 SETTLE_S = 30.0
 
@@ -62,14 +63,18 @@ def read_unwritten_marks(client: Client, table: str, partition: Partition) -> di
 
 
 def write_progress(client: Client, progress: Sequence[Progress]) -> None:
-    """Write source marks first: a crash in between leaves them at most as far as the rows."""
+    """Write source marks first: a crash in between leaves them at most as far as the rows.
+
+    Raises:
+        LeaseLost: one lease is superseded or gone, and ClickHouse refuses the others along with it.
+    """
     sources = [
-        (one.partition.topic, one.partition.number, *source, tuple(mark))
+        (one.partition.topic, one.partition.number, *source, tuple(mark), one.lease)
         for one in progress
         for source, mark in one.marks.items()
     ]
     _insert(client, SOURCE_MARKS, _SOURCE_MARK_NAMES, SOURCE_MARK_TYPES, sources)
-    _insert(client, MARKS, _MARK_NAMES, MARK_TYPES, [(*one.partition, one.last) for one in progress])
+    _insert(client, MARKS, _MARK_NAMES, MARK_TYPES, [(*one.partition, one.last, one.lease) for one in progress])
 
 
 def take_leases(
@@ -88,7 +93,7 @@ def take_leases(
             raise LeaseLost(
                 f"{partition.topic}/{partition.number} was taken by {lease!r} at the same time", table=LEASES
             )
-    _wait_for_running_inserts(client)
+    wait_for_running_inserts(client, [table.name for table in by_topic().values()])
     return taken
 
 
@@ -103,28 +108,28 @@ def _newest(client: Client, partitions: Sequence[Partition]) -> dict[Partition, 
     return {partition: (int(epoch), str(lease)) for partition, (epoch, lease) in newest.items() if partition in wanted}
 
 
-def _wait_for_running_inserts(client: Client) -> None:
+def wait_for_running_inserts(client: Client, tables: Sequence[str]) -> None:
     """The fence stops inserts that start from now on; those that passed it before must be in the table or gone."""
-    running = _running_inserts(client)
+    running = _running_inserts(client, tables)
     deadline = time.monotonic() + SETTLE_S
-    while running & _running_inserts(client):
+    while running & _running_inserts(client, tables):
         if time.monotonic() > deadline:
             raise Temporary(f"inserts {sorted(running)} of an earlier sink still run after {SETTLE_S:.0f} s")
         time.sleep(0.02)
 
 
-def _running_inserts(client: Client) -> set[str]:
-    """The ids of inserts into our tables of rows; clickhouse-connect quotes the names in its statement."""
+def _running_inserts(client: Client, tables: Sequence[str]) -> set[str]:
+    """The ids of inserts into these tables; clickhouse-connect quotes the names in its statement."""
     found = client.columns(
         "SELECT query_id FROM system.processes WHERE"
         " extract(replaceAll(query, '`', ''), '^INSERT INTO ([^ (]+)') IN {tables:Array(String)}",
-        {"tables": [f"{client.database}.{table.name}" for table in by_topic().values()]},
+        {"tables": [f"{client.database}.{table}" for table in tables]},
     )
     return set(found.first)
 
 
-_MARK_NAMES = ("cluster", "topic", "partition", "last")
-_SOURCE_MARK_NAMES = ("topic", "partition", "src_cluster", "src_topic", "src_partition", "mark")
+_MARK_NAMES = ("cluster", "topic", "partition", "last", "_lease")
+_SOURCE_MARK_NAMES = ("topic", "partition", "src_cluster", "src_topic", "src_partition", "mark", "_lease")
 _LEASE_NAMES = ("cluster", "topic", "partition", "epoch", "lease", "taken_at")
 
 

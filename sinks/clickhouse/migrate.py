@@ -43,7 +43,7 @@ class Applied:
 
 
 def migrate(client: Client, settings: TableSettings, *, remake: bool = False) -> Applied:
-    """Execute what is missing; with `remake`, make tables that were dropped again, for which no sink may run.
+    """Execute what is missing; with `remake`, make tables that were dropped again; sinks are restarted after that.
 
     Raises:
         Misconfigured: the database is newer than this version, a step was changed after it was executed, or a table

@@ -21,7 +21,7 @@ def init(
         bool, typer.Option("--dry-run", help="Print the statements for ClickHouse, change nothing")
     ] = False,
     remake: Annotated[
-        bool, typer.Option("--remake", help="Make dropped tables again, empty; stop the sinks before")
+        bool, typer.Option("--remake", help="Make dropped tables again, empty; restart the sinks afterwards")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
@@ -46,7 +46,7 @@ def _show(prepared: Prepared, settings: Settings) -> None:
     print(f"topics    {topics} (at {settings.bootstrap_servers})")
     print(f"tables    {steps or 'up to date'}, database {settings.database} (at {settings.clickhouse_url})")
     if prepared.remade:
-        print(f"remade    {', '.join(prepared.remade)}: empty; what Kafka still holds lands again, the rest is gone")
+        print(f"remade    {', '.join(prepared.remade)}: empty; restart the sinks: what Kafka still holds lands again")
     print(f"views     {prepared.statements - sum(prepared.migrations.values())} statements, set anew")
     if settings.schema_registry:
         print(f"schemas   {prepared.schemas} versions registered (at {settings.schema_registry})")

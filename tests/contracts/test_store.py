@@ -78,9 +78,10 @@ def test_rows_above_the_mark_are_read_back(make: MakeStore) -> None:
 def test_the_ledger_moves_the_mark(make: MakeStore) -> None:
     """Below the mark nothing needs to be read back, and the sources' marks survive; older news change nothing."""
     store = make("a")
-    store.insert(_block(store.take_leases([EXAMPLES]), 0, 1, 2))
-    store.record([Progress(EXAMPLES, 1, {SOURCE: Mark(1, 0)})])
-    store.record([Progress(EXAMPLES, 0, {SOURCE: Mark(0, 0)})])
+    leases = store.take_leases([EXAMPLES])
+    store.insert(_block(leases, 0, 1, 2))
+    store.record([Progress(EXAMPLES, 1, {SOURCE: Mark(1, 0)}, leases[EXAMPLES])])
+    store.record([Progress(EXAMPLES, 0, {SOURCE: Mark(0, 0)}, leases[EXAMPLES])])
     assert store.landed(TABLE, EXAMPLES) == Landed(1, {2: _origin(2)}, {SOURCE: Mark(1, 0)})
 
 
@@ -114,6 +115,26 @@ def test_a_superseded_lease_lands_nothing(make: MakeStore) -> None:
     with pytest.raises(LeaseLost):
         zombie.insert(_block(old, 1))
     assert heir.landed(TABLE, EXAMPLES).present.keys() == {0}
+
+
+def test_a_superseded_or_unknown_lease_moves_no_mark(make: MakeStore) -> None:
+    """The ledger is fenced as rows are, and whole: a partition that is still ours is refused along with a lost one."""
+    zombie, heir, other = make("zombie"), make("heir"), EXAMPLES._replace(number=1)
+    old = zombie.take_leases([EXAMPLES, other])
+    heir.take_leases([EXAMPLES])
+    for lost in (Progress(EXAMPLES, 7, {SOURCE: Mark(7, 0)}, old[EXAMPLES]), Progress(EXAMPLES, 7, {}, "none")):
+        with pytest.raises(LeaseLost):
+            zombie.record([Progress(other, 5, {}, old[other]), lost])
+    assert heir.landed(TABLE, EXAMPLES) == heir.landed(TABLE, other) == Landed()
+    zombie.record([Progress(other, 5, {}, old[other])])
+    assert heir.landed(TABLE, other) == Landed(5)
+
+
+def test_a_mark_without_a_lease_is_taken(make: MakeStore) -> None:
+    """Sinks of before the fence keep their ledger while a fleet is rolled."""
+    store = make("a")
+    store.record([Progress(EXAMPLES, 7, {SOURCE: Mark(7, 0)}, "")])
+    assert store.landed(TABLE, EXAMPLES) == Landed(7, {}, {SOURCE: Mark(7, 0)})
 
 
 def test_a_bad_row_is_refused_with_its_whole_block(make: MakeStore) -> None:
@@ -166,8 +187,9 @@ def test_what_is_missing_of_a_block_is_told_row_by_row(make: MakeStore) -> None:
 def test_sources_of_a_dead_cluster_keep_their_marks(make: MakeStore) -> None:
     """A file imported into a broker that died with its ledger unwritten is known when it is imported again."""
     store = make("a")
-    store.insert(_block(store.take_leases([EXAMPLES]), 0, 3))
+    leases = store.take_leases([EXAMPLES])
+    store.insert(_block(leases, 0, 3))
     reborn = EXAMPLES._replace(cluster="cluster-2")
     assert store.landed(TABLE, reborn) == Landed(-1, {}, {SOURCE: Mark(3, 0)})
-    store.record([Progress(EXAMPLES, 3, {SOURCE: Mark(3, 0)})])
+    store.record([Progress(EXAMPLES, 3, {SOURCE: Mark(3, 0)}, leases[EXAMPLES])])
     assert store.landed(TABLE, reborn) == Landed(-1, {}, {SOURCE: Mark(3, 0)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from threading import Event, Timer
 
@@ -87,6 +88,25 @@ def test_a_zombie_that_wakes_lands_nothing(stack: Stack, topic_prefix: str, data
     assert _numbers(client) == list(range(MORE_ROWS + 300))
 
 
+@pytest.mark.parametrize("busy", [True, False])
+def test_a_dropped_table_is_made_again_under_a_running_sink(
+    stack: Stack, topic_prefix: str, database: str, client: Client, *, busy: bool
+) -> None:
+    """Whether records keep coming or none: the sink is fenced and ends, and its next start lands every one once."""
+    _produce(stack, topic_prefix, range(ROWS))
+    with sink(stack, topic_prefix, database) as process, ThreadPoolExecutor(1) as threads:
+        _wait_for(client, ROWS)
+        more = range(ROWS, MORE_ROWS)
+        coming = threads.submit(_produce, stack, topic_prefix, more) if busy else None
+        client.command(f"DROP TABLE {database}.examples SYNC SETTINGS check_table_dependencies = 0")
+        assert migrate(client, TableSettings(database=database), remake=True).remade == ("examples",)
+        (coming or threads.submit(_produce, stack, topic_prefix, more)).result()
+        assert process.wait(60) != 0
+    with sink(stack, topic_prefix, database):
+        _wait_for(client, MORE_ROWS)
+    assert _numbers(client) == list(range(MORE_ROWS))
+
+
 def test_a_block_that_landed_in_part_is_completed(
     stack: Stack, topic_prefix: str, database: str, client: Client
 ) -> None:
@@ -131,9 +151,9 @@ def test_a_power_cut_is_refilled_from_the_ledger(
     sources = "_partition, src_cluster, src_topic, src_partition, max((src_offset, toInt64(src_index)))"
     statements = (
         f"ALTER TABLE {marks} DELETE WHERE topic = 'examples' SETTINGS mutations_sync = 1",
-        f"INSERT INTO {marks} SELECT _cluster, 'examples', _partition, max(_offset) {below} GROUP BY ALL",
+        f"INSERT INTO {marks} SELECT _cluster, 'examples', _partition, max(_offset), '' {below} GROUP BY ALL",
         f"ALTER TABLE {source_marks} DELETE WHERE topic = 'examples' SETTINGS mutations_sync = 1",
-        f"INSERT INTO {source_marks} SELECT 'examples', {sources} {below} GROUP BY ALL",
+        f"INSERT INTO {source_marks} SELECT 'examples', {sources}, '' {below} GROUP BY ALL",
         f"ALTER TABLE {table} DELETE WHERE {lost} SETTINGS mutations_sync = 1",
     )
     for statement in statements:

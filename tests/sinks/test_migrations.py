@@ -15,12 +15,21 @@ from typing import Any
 import pytest
 
 from sinks.clickhouse.client import Client, connect
-from sinks.clickhouse.ledger import LEASES, MARKS, SOURCE_MARKS, read_mark, read_source_marks, write_progress
+from sinks.clickhouse.ledger import (
+    LEASES,
+    MARKS,
+    SOURCE_MARKS,
+    read_mark,
+    read_source_marks,
+    take_leases,
+    write_progress,
+)
+from sinks.clickhouse.lost import remake
 from sinks.clickhouse.migrate import migrate, planned, require
 from sinks.clickhouse.migrations import RECORD, Migration, create_record, migrations, repeatable
 from sinks.clickhouse.settings import TableSettings
 from sinks.clickhouse.views import VIEWS
-from sinks.errors import Misconfigured
+from sinks.errors import LeaseLost, Misconfigured
 from sinks.tables import tables
 from sinks.values import Mark, Partition, Progress, Source
 from still.embedded.stack import Ports, Stack, read_children, running_stack
@@ -135,7 +144,7 @@ def test_a_dropped_table_is_named_and_made_again_where_asked(
     shape = _shape(client)
     for topic in ("scores", "examples", "conversations"):
         write_progress(
-            client, [Progress(Partition("k", topic, 0), 7, {Source("k", "conversation.events", 0): Mark(5, 0)})]
+            client, [Progress(Partition("k", topic, 0), 7, {Source("k", "conversation.events", 0): Mark(5, 0)}, "")]
         )
     client.command(f"DROP TABLE {client.database}.{name} SETTINGS check_table_dependencies = 0")
     for refused in (require, lambda c: migrate(c, settings), lambda c: list(planned(c, settings))):
@@ -150,6 +159,39 @@ def test_a_dropped_table_is_named_and_made_again_where_asked(
     sources = {t for t in everything if read_source_marks(client, Partition("k", t, 0))}
     assert known == everything - forgotten.get(name, everything)
     assert sources == (everything if name == MARKS else known)
+
+
+@pytest.mark.parametrize("name", ["examples", SOURCE_MARKS])
+def test_a_sink_that_runs_brings_no_mark_back(client: Client, settings: TableSettings, name: str) -> None:
+    """What it writes under the lease of before is refused, so that what Kafka holds lands again."""
+    migrate(client, settings)
+    partition, marks = Partition("k", "examples", 0), {Source("k", "conversation.events", 0): Mark(5, 0)}
+    stale = Progress(partition, 7, marks, take_leases(client, [partition], "runs")[partition])
+    write_progress(client, [stale])
+    client.command(f"DROP TABLE {client.database}.{name} SETTINGS check_table_dependencies = 0")
+    migrate(client, settings, remake=True)
+    with pytest.raises(LeaseLost):
+        write_progress(client, [stale])
+    assert (read_mark(client, partition), read_source_marks(client, partition)) == (-1, {})
+
+
+def test_a_sink_that_starts_meanwhile_writes_nothing(client: Client, settings: TableSettings) -> None:
+    """Before every single statement one takes a lease and reads the ledger: an old mark it cannot write on behind."""
+    migrate(client, settings)
+    partition = Partition("k", "examples", 0)
+    write_progress(client, [Progress(partition, 7, {}, "")])
+    client.command(f"DROP TABLE {client.database}.examples SETTINGS check_table_dependencies = 0")
+    read: list[tuple[int, Progress]] = []
+    for statement in remake(client, settings, ["examples"]):
+        lease = take_leases(client, [partition], f"meanwhile-{len(read)}")[partition]
+        read.append((last := read_mark(client, partition), Progress(partition, last + 1, {}, lease)))
+        client.command(statement)
+    with_old_mark = [progress for last, progress in read if last == 7]
+    assert with_old_mark
+    for progress in with_old_mark:
+        with pytest.raises(LeaseLost):
+            write_progress(client, [progress])
+    assert read_mark(client, partition) == -1
 
 
 def test_what_no_step_made_yet_is_no_loss(client: Client, settings: TableSettings) -> None:
