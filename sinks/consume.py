@@ -298,7 +298,6 @@ class Session:
 
     def _write_ledger(self) -> None:
         """Tried once: the ledger may lag behind the table, and polling must go on."""
-        self._marked_s = time.monotonic()
         unmarked = [(p, held) for p, held in self._held.items() if not held.is_marked]
         try:
             if unmarked:
@@ -313,6 +312,9 @@ class Session:
         except Temporary as error:
             log.warning("ledger_not_written", why=str(error), code=error.code)
             return
+        finally:
+            # From here on: of a store that takes a minute to fail, the loop would see nothing else.
+            self._marked_s = time.monotonic()
         for _, held in unmarked:
             held.is_marked, held.marks = True, {}
 
