@@ -26,6 +26,9 @@ METADATA_S = 5.0
 LEAVE_S = 2.0
 END_S = 0.2
 """How long the loop may wait to hear where a paused partition ends."""
+LOWEST_S = 6.0
+"""How long an assignment may wait to hear where a partition begins: as long as metadata may be old, and a little."""
+AGAIN_S = 0.2
 PROBE_S = 2.0
 """How long the loop may wait to hear which cluster is there: a stop must not wait longer."""
 
@@ -178,15 +181,24 @@ class Reader:
     def _first(self, partition: Partition, wanted: int) -> int:
         """Where to begin: what retention has removed before it could land is said aloud, with its offsets."""
         position = self._position(partition, wanted)
-        try:
-            lowest, _ = self._consumer.get_watermark_offsets(position, timeout=METADATA_S)
-        except KafkaException as error:
-            where = f"{position.topic}/{partition.number}"
-            raise BrokerUnavailable(f"{where} does not say where it begins: {error}") from error
+        lowest = self._lowest(position)
         if lowest > wanted:
             gone = {"topic": position.topic, "partition": partition.number, "first": wanted, "last": lowest - 1}
             log.error("removed_before_landing", **gone, help="retention took offsets that had not landed; raise it")
         return max(lowest, wanted) or OFFSET_BEGINNING
+
+    def _lowest(self, position: TopicPartition) -> int:
+        """The first offset that the log holds; asked again for a while, for a node that comes or goes fails at once."""
+        deadline = time.monotonic() + LOWEST_S
+        while True:
+            left_s = max(AGAIN_S, deadline - time.monotonic())
+            try:
+                return int(self._consumer.get_watermark_offsets(position, timeout=left_s)[0])
+            except KafkaException as error:
+                if left_s == AGAIN_S:
+                    where = f"{position.topic}/{position.partition}"
+                    raise BrokerUnavailable(f"{where} does not say where it begins: {error}") from error
+            time.sleep(AGAIN_S)
 
     def _when_revoked(self, listener: Listener) -> Callable[[Consumer, list[TopicPartition]], None]:
         def revoked(_: Consumer, taken: list[TopicPartition]) -> None:

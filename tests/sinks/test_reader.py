@@ -1,7 +1,9 @@
 """Where reading begins is what the store says, and what the log no longer holds is said aloud."""
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from threading import Timer
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
@@ -106,3 +108,35 @@ def test_a_member_that_is_fenced_ends(settings: SinkSettings) -> None:
         _offsets(first, 1)
     first.close()
     second.close()
+
+
+class _AmidTrouble(_From):
+    """On its assignment the topic is gone, and comes back a moment later."""
+
+    def __init__(self, settings: SinkSettings) -> None:
+        super().__init__(0)
+        self._admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+        self._topic = f"{settings.topic_prefix}examples"
+        self.back = Timer(1.0, self._make)
+
+    def assigned(self, partitions: list[Partition]) -> Mapping[Partition, int]:
+        """See `_From`."""
+        for gone in self._admin.delete_topics([self._topic]).values():
+            gone.result()
+        time.sleep(6.0)  # by then the reader's client, which asks every five seconds, has heard that it is gone
+        self.back.start()
+        return super().assigned(partitions)
+
+    def _make(self) -> None:
+        for made in self._admin.create_topics([NewTopic(self._topic, 1, 1)]).values():
+            made.result()
+
+
+@pytest.mark.apache
+def test_where_a_partition_begins_is_asked_again(settings: SinkSettings) -> None:
+    """A node that has just died, or just come back, fails the first question: the sink waits for the next answer."""
+    trouble = _AmidTrouble(settings)
+    reader = Reader(settings, trouble)
+    reader.open()
+    trouble.back.join()
+    reader.close()
