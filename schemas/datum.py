@@ -14,6 +14,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import orjson
 
 from schemas import catalog
+from schemas.depth import quoted
 from schemas.errors import InvalidRecord
 from schemas.records import RECORDS
 
@@ -87,7 +88,7 @@ def _dump_json(value: Any) -> str:
     try:
         return orjson.dumps(value).decode()
     except (TypeError, orjson.JSONEncodeError) as error:
-        raise InvalidRecord(f"{value!r:.120} cannot be written as JSON: {error}") from error
+        raise InvalidRecord(f"{quoted(value, 120)} cannot be written as JSON: {error}") from error
 
 
 def _unless_none(convert: _Convert) -> _Convert:

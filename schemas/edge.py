@@ -6,8 +6,11 @@ Pure checks; each failure quotes the value and says what to do. Messages stay ve
 from __future__ import annotations
 
 import math
+import sys
+from collections.abc import Iterator
 from typing import Any
 
+from schemas.depth import quoted, refuse_deep
 from schemas.errors import InvalidRecord
 from schemas.logtime import LATEST_US
 from schemas.records import TASKS, ConversationEvent, Feedback, FeedbackKind, Outcome, Usage
@@ -30,11 +33,22 @@ def check(event: ConversationEvent) -> ConversationEvent:
     Raises:
         InvalidRecord: with the offending value.
     """
+    refuse_deep(_held(event))
+    return check_shallow(event)
+
+
+def check_shallow(event: ConversationEvent) -> ConversationEvent:
+    """The same for an event that is known not to nest deep.
+
+    Raises:
+        InvalidRecord: with the offending value.
+    """
     for name in ("event_id", "conversation_id"):
-        if not getattr(event, name).strip():
-            raise InvalidRecord(f"{name} is empty; give each event and conversation an id")
-    if event.sequence is not None and event.sequence < 0:
-        raise InvalidRecord(f"sequence={event.sequence} is negative; count from 0")
+        _check_id(name, getattr(event, name))
+    if event.sequence is not None:
+        _check_number("sequence", event.sequence)
+        if event.sequence < 0:
+            raise InvalidRecord(f"sequence={event.sequence} is negative; count from 0")
     for name in ("occurred_at", "started_at"):
         _check_time(name, getattr(event, name))
     _check_kind(event)
@@ -46,6 +60,14 @@ def check(event: ConversationEvent) -> ConversationEvent:
     return event
 
 
+def _held(event: ConversationEvent) -> Iterator[tuple[str, Any]]:
+    """What an event's fields hold, and those of the records in it, each under the name of the event's field."""
+    for name in event.__match_args__:
+        value = getattr(event, name)
+        for one in value if isinstance(value, tuple) else (value,):
+            yield name, [getattr(one, inner) for inner in getattr(one, "__match_args__", ())] or one
+
+
 def feedback_kind(value: object) -> FeedbackKind | None:
     """What a value of feedback is if nobody says: true or false, a number, a comment; None = it can be no feedback."""
     if isinstance(value, bool):
@@ -55,11 +77,23 @@ def feedback_kind(value: object) -> FeedbackKind | None:
     return "comment" if isinstance(value, str) else None
 
 
+def _check_id(name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise InvalidRecord(f"{name}={quoted(value)} is no text; write str(...) around it")
+    if not value.strip():
+        raise InvalidRecord(f"{name} is empty; give each event and conversation an id")
+
+
+def _check_number(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidRecord(f"{name}={quoted(value)} is no number; send null for unknown")
+
+
 def _check_time(name: str, time_us: Any) -> None:
     if time_us is None:
         return
     if not isinstance(time_us, int) or isinstance(time_us, bool):
-        raise InvalidRecord(f"{name}={time_us!r:.80} is no whole number; give microseconds since the epoch, UTC")
+        raise InvalidRecord(f"{name}={quoted(time_us)} is no whole number; give microseconds since the epoch, UTC")
     if not FIRST_US <= time_us <= LAST_US:
         raise InvalidRecord(
             f"{name}={time_us} lies outside 1970 to 2299; is it in microseconds since the epoch"
@@ -69,7 +103,7 @@ def _check_time(name: str, time_us: Any) -> None:
 
 def _check_kind(event: ConversationEvent) -> None:
     if not isinstance(event.messages, list):
-        raise InvalidRecord(f"messages={event.messages!r:.80} is no list of chat messages")
+        raise InvalidRecord(f"messages={quoted(event.messages)} is no list of chat messages")
     if event.kind in ("turn", "conversation") and not event.messages:
         raise InvalidRecord(f"kind={event.kind} without messages; send the chat messages it is about")
     if event.kind == "feedback" and event.feedback is None:
@@ -84,33 +118,37 @@ def _check_kind(event: ConversationEvent) -> None:
 
 def _check_outcome(outcome: Outcome) -> None:
     _need("outcome", outcome, Outcome)
-    if outcome.reward is not None and not math.isfinite(outcome.reward):
-        raise InvalidRecord(f"outcome.reward={outcome.reward} is no number; send null for unknown")
+    if outcome.reward is not None:
+        _check_number("outcome.reward", outcome.reward)
+        if not _is_finite(outcome.reward):
+            raise InvalidRecord(f"outcome.reward={outcome.reward} is no number; send null for unknown")
 
 
 def _check_feedback(feedback: Feedback) -> None:
     _need("feedback", feedback, Feedback)
-    if feedback.kind not in _FEEDBACK_TYPES:
+    if not isinstance(feedback.kind, str) or feedback.kind not in _FEEDBACK_TYPES:
         raise InvalidRecord(
-            f"feedback {feedback.name!r}: kind={feedback.kind!r:.80} is not one of {', '.join(_FEEDBACK_TYPES)}"
+            f"feedback {quoted(feedback.name)}: kind={quoted(feedback.kind)} is not one of {', '.join(_FEEDBACK_TYPES)}"
         )
     if not isinstance(feedback.value, _FEEDBACK_TYPES[feedback.kind]):
-        raise InvalidRecord(f"feedback {feedback.name!r}: value={_plain(feedback.value):.80} is no {feedback.kind}")
+        raise InvalidRecord(
+            f"feedback {quoted(feedback.name)}: value={_plain(feedback.value):.80} is no {feedback.kind}"
+        )
     if isinstance(feedback.value, float) and not math.isfinite(feedback.value):
-        raise InvalidRecord(f"feedback {feedback.name!r}: value={feedback.value} is no number")
+        raise InvalidRecord(f"feedback {quoted(feedback.name)}: value={feedback.value} is no number")
 
 
 def _check_message(index: int, message: Any) -> None:
     if not isinstance(message, dict):
-        raise InvalidRecord(f"messages[{index}]={message!r:.80} is no object")
+        raise InvalidRecord(f"messages[{index}]={quoted(message)} is no object")
     if message.get("role") not in ROLES:
-        raise InvalidRecord(f"messages[{index}].role={message.get('role')!r} is not one of {', '.join(ROLES)}")
+        raise InvalidRecord(f"messages[{index}].role={quoted(message.get('role'))} is not one of {', '.join(ROLES)}")
     content = message.get("content")
     if content is not None and not isinstance(content, (str, list)):
-        raise InvalidRecord(f"messages[{index}].content={content!r:.80} is neither text, parts nor null")
+        raise InvalidRecord(f"messages[{index}].content={quoted(content)} is neither text, parts nor null")
     calls = message.get("tool_calls")
     if calls is not None and not isinstance(calls, list):
-        raise InvalidRecord(f"messages[{index}].tool_calls={calls!r:.80} is no list")
+        raise InvalidRecord(f"messages[{index}].tool_calls={quoted(calls)} is no list")
     for call in calls or ():
         _check_tool_call(index, call)
 
@@ -118,35 +156,42 @@ def _check_message(index: int, message: Any) -> None:
 def _check_tool_call(index: int, call: Any) -> None:
     function = call.get("function") if isinstance(call, dict) else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-        raise InvalidRecord(f"messages[{index}].tool_calls: {call!r:.120} lacks function.name")
+        raise InvalidRecord(f"messages[{index}].tool_calls: {quoted(call, 120)} lacks function.name")
 
 
 def _check_usage(usage: Usage) -> None:
     _need("usage", usage, Usage)
     for name in ("prompt_tokens", "completion_tokens", "cached_tokens", "cost_usd", "latency_ms"):
         value = getattr(usage, name)
-        if value is not None and not (math.isfinite(value) and value >= 0):
-            raise InvalidRecord(f"usage.{name}={_plain(value)} must be a finite number >= 0, or null for unknown")
+        if value is not None:
+            _check_number(f"usage.{name}", value)
+            if not (_is_finite(value) and value >= 0):
+                raise InvalidRecord(f"usage.{name}={_plain(value)} must be a finite number >= 0, or null for unknown")
 
 
 def _check_labels(event: ConversationEvent) -> None:
     if not isinstance(event.labels, list):
-        raise InvalidRecord(f"labels={event.labels!r:.80} is no list")
+        raise InvalidRecord(f"labels={quoted(event.labels)} is no list")
     for label in event.labels:
         if not isinstance(label, dict) or label.get("task") not in TASKS or "target" not in label:
-            raise InvalidRecord(f"label {label!r:.120} needs a task ({', '.join(TASKS)}) and a target")
+            raise InvalidRecord(f"label {quoted(label, 120)} needs a task ({', '.join(TASKS)}) and a target")
         if not isinstance(label.get("message", 0), int) or not 0 <= label.get("message", 0) < max(
             1, len(event.messages)
         ):
-            raise InvalidRecord(f"label {label!r:.120} names no message of this event")
+            raise InvalidRecord(f"label {quoted(label, 120)} names no message of this event")
 
 
 def _need(name: str, value: Any, kind: type) -> None:
     """A service may hand over anything; a dict has fields that nobody looked at."""
     if not isinstance(value, kind):
-        raise InvalidRecord(f"{name}={value!r:.80} is no {kind.__name__}; write {kind.__name__}(...) with its fields")
+        raise InvalidRecord(f"{name}={quoted(value)} is no {kind.__name__}; write {kind.__name__}(...) with its fields")
+
+
+def _is_finite(value: float) -> bool:
+    """Whether a double holds it: Python's whole numbers know no end."""
+    return abs(value) <= sys.float_info.max
 
 
 def _plain(value: Any) -> str:
     """A value as its writer wrote it: JSON's 5 became 5.0 on its way to an Avro double."""
-    return repr(int(value)) if isinstance(value, float) and value.is_integer() else repr(value)
+    return repr(int(value)) if isinstance(value, float) and value.is_integer() else quoted(value)

@@ -2,6 +2,7 @@
 
 SchemaError
 ├── InvalidRecord      the publisher must mend the value; never retry
+│   └── TooDeep        JSON that nests deeper than any chat needs
 ├── Undecodable        these bytes are no record of ours; never retry
 │   └── UnknownSchema  the schema id is not in the catalog; upgrade the reader
 ├── UnknownTopic       the caller asked for a topic that topics.yaml does not name
@@ -19,6 +20,10 @@ class SchemaError(Exception):
 
 class InvalidRecord(SchemaError):  # noqa: N818 - named for what it is, not for being an error
     """A value breaks its schema; the message quotes it and says what to do."""
+
+
+class TooDeep(InvalidRecord):
+    """JSON that nests deeper than whoever handles it can follow."""
 
 
 class Undecodable(SchemaError):  # noqa: N818

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from schemas.depth import quoted, refuse_deep
 from schemas.errors import InvalidRecord
 
 Kind = TypeVar("Kind")
@@ -23,7 +24,7 @@ def object_of(line: bytes) -> dict[str, Any]:
     """The JSON object of a line.
 
     Raises:
-        InvalidRecord: no JSON, or another value; quotes its beginning.
+        InvalidRecord: no JSON, another value, or one that nests too deep; quotes its beginning.
     """
     try:
         value = orjson.loads(line)
@@ -31,6 +32,7 @@ def object_of(line: bytes) -> dict[str, Any]:
         raise InvalidRecord(broken(error)) from None
     if not isinstance(value, dict):
         raise InvalidRecord(f"holds {type(value).__name__}, not an object: {line[:60]!r}")
+    refuse_deep(value.items())
     return value
 
 
@@ -50,7 +52,7 @@ def refuse_unknown(raw: Mapping[str, Any], known: Collection[str], where: str) -
     for name in sorted(raw.keys() - set(known)):
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}? If not, leave it out" if near else f"leave it out, it knows {sorted(known)}"
-        raise InvalidRecord(f"{where} has no field {name!r}={raw[name]!r:.80}; {hint}")
+        raise InvalidRecord(f"{where} has no field {name!r}={quoted(raw[name])}; {hint}")
 
 
 def need(raw: Any, name: str, kind: type[Kind]) -> Kind:
@@ -60,12 +62,12 @@ def need(raw: Any, name: str, kind: type[Kind]) -> Kind:
         InvalidRecord: no object, no such field, or a value of another type.
     """
     if not isinstance(raw, Mapping):
-        raise InvalidRecord(f"expected an object with {name!r}, got {raw!r:.80}")
+        raise InvalidRecord(f"expected an object with {name!r}, got {quoted(raw)}")
     if name not in raw:
         raise InvalidRecord(f"lacks {name!r}; it has {sorted(map(str, raw))}")
     value = raw[name]
     if not isinstance(value, kind):
-        raise InvalidRecord(f"{name}={value!r:.80} is no {_WORDS.get(kind, kind.__name__)}")
+        raise InvalidRecord(f"{name}={quoted(value)} is no {_WORDS.get(kind, kind.__name__)}")
     return value
 
 
@@ -80,7 +82,7 @@ def number(raw: Mapping[str, Any], name: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise InvalidRecord(f"{name}={value!r:.80} is no finite number")
+        raise InvalidRecord(f"{name}={quoted(value)} is no finite number")
     return float(value)
 
 
@@ -95,7 +97,7 @@ def count(raw: Mapping[str, Any], name: str) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InvalidRecord(f"{name}={value!r:.80} is no count")
+        raise InvalidRecord(f"{name}={quoted(value)} is no count")
     return value
 
 
@@ -107,7 +109,7 @@ def microseconds(raw: Mapping[str, Any], name: str) -> int | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidRecord(f"{name}={text!r:.80} is no ISO time") from None
+        raise InvalidRecord(f"{name}={quoted(text)} is no ISO time") from None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return round(aware.timestamp() * 1_000_000)
 

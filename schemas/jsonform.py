@@ -13,6 +13,7 @@ from fastavro.validation import ValidationError, validate
 
 from schemas import catalog, edge
 from schemas.datum import from_datum, is_json, is_nullable, to_datum
+from schemas.depth import quoted, refuse_deep
 from schemas.errors import InvalidRecord
 from schemas.fields import refuse_unknown
 from schemas.records import ConversationEvent, Record
@@ -26,8 +27,9 @@ def from_json(raw: dict[str, Any], kind: type[R]) -> R:
     Feedback without a kind takes the one that its value has: see `edge.feedback_kind`.
 
     Raises:
-        InvalidRecord: a missing, unknown or wrong value.
+        InvalidRecord: a missing, unknown or wrong value, or one that nests too deep.
     """
+    refuse_deep(raw.items())
     fields = catalog.newest_schema(kind.__name__)["fields"]
     refuse_unknown(raw, [f["name"] for f in fields], kind.__name__)
     given = _with_feedback_kind(raw) if kind is ConversationEvent else raw
@@ -80,7 +82,7 @@ def _fault(where: str, value: Any, type_: Any) -> str | None:
         return _first(_fault(f"{where}[{place}]", one, inner["items"]) for place, one in enumerate(value))
     if inner.get("type") == "map" and isinstance(value, dict):
         return _first(_fault(f"{where}[{key!r}]", one, inner["values"]) for key, one in value.items())
-    return None if _fits(value, type_) else f"{where}={value!r:.120} is not {_words(type_)}"
+    return None if _fits(value, type_) else f"{where}={quoted(value, 120)} is not {_words(type_)}"
 
 
 def _field_fault(where: str, value: dict[str, Any], fields: list[dict[str, Any]]) -> str | None:

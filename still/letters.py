@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from schemas import catalog, codec
+from schemas.depth import is_deeper
 from schemas.errors import SchemaError
 from schemas.letters import digest_of, is_cut
 from schemas.logtime import within
@@ -61,7 +62,8 @@ def readable(letter: DeadLetter) -> tuple[str, Any]:
     except SchemaError:
         pass
     try:
-        return "json", orjson.loads(value)
+        if not is_deeper(found := orjson.loads(value)):
+            return "json", found
     except orjson.JSONDecodeError:
         pass
     try:

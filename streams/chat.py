@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
+from schemas.depth import quoted
 from schemas.errors import InvalidRecord
 from schemas.records import Messages, Tools, Usage
 
@@ -35,19 +36,39 @@ def plain(value: Mapping[str, Any] | Dumps, what: str) -> dict[str, Any]:
         return dict(value)
     if isinstance(value, Dumps):
         return value.model_dump(mode="json", exclude_unset=True)
-    raise InvalidRecord(f"{what}={value!r:.80} is neither a dict nor an object of the openai client")
+    raise InvalidRecord(f"{what}={quoted(value)} is neither a dict nor an object of the openai client")
 
 
 def messages_of(chat: Chat) -> Messages:
     """The messages, verbatim. Raises `InvalidRecord` as `plain`."""
-    if isinstance(chat, (str, bytes, Mapping)):
-        raise InvalidRecord(f"messages={chat!r:.80} is no list of chat messages; wrap it: [{{...}}]")
-    return [plain(message, f"messages[{index}]") for index, message in enumerate(chat)]
+    return [
+        plain(message, f"messages[{index}]") for index, message in enumerate(_listed(chat, "messages", "chat messages"))
+    ]
 
 
 def tools_of(tools: Iterable[Mapping[str, Any] | Dumps] | None) -> Tools | None:
     """The offered tools, or None for unknown. Raises `InvalidRecord` as `plain`."""
-    return None if tools is None else [plain(tool, f"tools[{index}]") for index, tool in enumerate(tools)]
+    return (
+        None
+        if tools is None
+        else [plain(one, f"tools[{index}]") for index, one in enumerate(_listed(tools, "tools", "definitions"))]
+    )
+
+
+def labels_of(labels: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What annotations say. Raises `InvalidRecord` as `plain`."""
+    return [plain(label, f"labels[{index}]") for index, label in enumerate(_listed(labels, "labels", "labels"))]
+
+
+def _listed(values: Any, what: str, kinds: str) -> Iterable[Any]:
+    """The values, one after the other.
+
+    Raises:
+        InvalidRecord: no list of any kind, or a single value where several may stand.
+    """
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+        raise InvalidRecord(f"{what}={quoted(values)} is no list of {kinds}; wrap it: [...]")
+    return values
 
 
 def usage_of(completion: Mapping[str, Any] | Dumps, *, message: int | None = None, **measured: float | None) -> Usage:

@@ -13,12 +13,13 @@ from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
 from schemas import codec, edge
+from schemas.depth import quoted
 from schemas.edge import MAX_EVENT_BYTES
 from schemas.errors import InvalidRecord
 from schemas.fields import refuse_unknown
 from schemas.ids import content_hash, stable_id
 from schemas.records import ConversationEvent, EventKind, Feedback, FeedbackKind, Outcome, Usage
-from streams.chat import Chat, Dumps, messages_of, tools_of
+from streams.chat import Chat, Dumps, labels_of, messages_of, plain, tools_of
 from streams.errors import EventTooLarge
 
 _LAST_KINDS = ("closed", "conversation")
@@ -100,7 +101,7 @@ class EventBuilder:
         usage = details.get("usage", ())
         event = ConversationEvent(
             event_id=details.get("event_id", "unset"),
-            conversation_id=_text(conversation_id),
+            conversation_id=conversation_id,
             kind=kind,
             occurred_at=details.get("occurred_at"),
             started_at=details.get("started_at"),
@@ -110,11 +111,11 @@ class EventBuilder:
             variant=details.get("variant"),
             messages=messages_of(messages),
             tools=tools_of(details.get("tools")),
-            usage=(usage,) if isinstance(usage, Usage) else tuple(usage),
+            usage=tuple(usage) if isinstance(usage, Sequence) else (usage,),
             feedback=feedback,
             outcome=details.get("outcome"),
-            labels=[dict(label) for label in details.get("labels", ())],
-            metadata=dict(details.get("metadata", {})),
+            labels=labels_of(details.get("labels", ())),
+            metadata=plain(details.get("metadata", {}), "metadata"),
         )
         encode_within_limit(edge.check(event))
         return self._identified(self._numbered(event, details), details)
@@ -161,11 +162,5 @@ def feedback_of(
     """
     found = edge.feedback_kind(value)
     if found is None:
-        raise InvalidRecord(f"feedback {name!r}: value={value!r:.80} is no true or false, number or text")
+        raise InvalidRecord(f"feedback {name!r}: value={quoted(value)} is no true or false, number or text")
     return Feedback(name, kind or found, float(value) if found == "float" else value, message)
-
-
-def _text(conversation_id: Any) -> str:
-    if isinstance(conversation_id, str):
-        return conversation_id
-    raise InvalidRecord(f"conversation_id={conversation_id!r:.80} is no text; write str(...) around it")

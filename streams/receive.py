@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from schemas import codec
 from schemas.codec import JSON_CONTENT_TYPE
 from schemas.edge import MAX_EVENT_BYTES
-from schemas.errors import InvalidRecord, SchemaError, UnknownSchema
+from schemas.errors import InvalidRecord, SchemaError, TooDeep, UnknownSchema
 from schemas.records import ConversationEvent
 from streams.values import Arrived, Reason, Rejected
 
 STAGE = "assemble"
-MAX_DEPTH = 64
-"""Deepest JSON taken: no chat needs more, and JSON writers and recursive readers give up soon after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +46,12 @@ def _read(value: bytes, content_type: bytes | None) -> Received:
 
 def _reason(error: SchemaError) -> Reason:
     if isinstance(error, InvalidRecord):
-        return "invalid"
+        return "too_deep" if isinstance(error, TooDeep) else "invalid"
     return "unknown_schema" if isinstance(error, UnknownSchema) else "undecodable"
 
 
 def _fault(received: Received, key: bytes | None) -> Rejected | None:
     event = received.event
-    # What has few brackets in all cannot nest deep; counting them costs a tenth of looking.
-    brackets = received.value.count(b"{") + received.value.count(b"[")
-    if brackets > MAX_DEPTH // 2 and is_deeper([event.messages, event.tools, event.labels], MAX_DEPTH):
-        return reject("too_deep", f"event {event.event_id!r} nests JSON deeper than {MAX_DEPTH} levels; flatten it")
     if key != event.conversation_id.encode():
         detail = f"key={key!r:.80} with conversation_id={event.conversation_id!r:.80}; use the id as the key"
         return reject("wrong_key", detail)
@@ -68,19 +61,3 @@ def _fault(received: Received, key: bytes | None) -> Rejected | None:
 def reject(reason: Reason, detail: str) -> Rejected:
     """A rejection by the stage assemble."""
     return Rejected(STAGE, reason, detail)
-
-
-def is_deeper(value: Any, limit: int) -> bool:
-    """Whether lists and objects nest deeper than `limit`; without recursion, so that it cannot fail itself."""
-    level = [value]
-    for _ in range(limit + 1):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, (dict, list))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, (dict, list))
-        ]
-        if not level:
-            return False
-    return True

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import orjson
 
+from schemas.depth import is_deeper
 from schemas.messages import text_of
 from schemas.records import Conversation, Message
 
@@ -24,7 +25,10 @@ _SPEAKERS: dict[str, Speaker] = {"user": "customer", "assistant": "agent", "tool
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A tool call: the message that made it, its arguments (None = no JSON object), its result (None = none came)."""
+    """A tool call: the message that made it, its arguments, its result (None = none came).
+
+    Arguments that are no JSON object, or one that nests too deep to be walked, are None.
+    """
 
     index: int
     name: str
@@ -103,7 +107,7 @@ def _arguments(text: str) -> dict[str, Any] | None:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and not is_deeper(value) else None
 
 
 def _says_error(result: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from schemas.depth import refuse_deep
 from schemas.errors import InvalidRecord
 from schemas.fields import broken, object_of
 from schemas.records import ConversationEvent
@@ -97,12 +98,16 @@ def read_json(file: Path) -> Any:
     """The JSON value that the file holds.
 
     Raises:
-        ImportFault: it cannot be read, or is no JSON.
+        ImportFault: it cannot be read, is no JSON, or nests too deep.
     """
     try:
-        return orjson.loads(read_bytes(file))
+        value = orjson.loads(read_bytes(file))
+        refuse_deep([("the file", value)])
     except orjson.JSONDecodeError as error:
         raise ImportFault(file, error.lineno, broken(error)) from error
+    except InvalidRecord as error:
+        raise ImportFault(file, None, str(error)) from error
+    return value
 
 
 def read_lines(file: Path) -> Iterator[Line | ImportFault]:

@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 
+from schemas.depth import is_deeper
+
 _WORDS = ("message", "reply", "text", "content")
 """Keys whose value is what the agent says, not what it says it about."""
 
@@ -69,4 +71,4 @@ def _object(content: Any) -> dict[str, Any] | None:
         value = orjson.loads(content)
     except orjson.JSONDecodeError:
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and not is_deeper(value) else None

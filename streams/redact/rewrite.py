@@ -1,7 +1,7 @@
 """Rewrite texts and JSON values with surrogates in place of personal data, and say where the words have moved.
 
 JSON stays JSON: a text that holds an object or array is rewritten leaf by leaf and written back in its own style, and
-only if something in it changed. What is no JSON is rewritten as text.
+only if something in it changed. What is no JSON, or too deep in other JSON, is rewritten as text.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from streams.receive import MAX_DEPTH, is_deeper
+from schemas.depth import is_deeper
 from streams.redact.known import Known, is_telling, kind_of
 from streams.redact.patterns import Kind, find, without_overlaps
 from streams.redact.surrogates import Surrogates
 
 NUMERIC: frozenset[Kind] = frozenset({"phone", "zip", "ssn", "card", "customer_id", "birth_date"})
 """Kinds that some tools write as a JSON number."""
+
+MAX_EMBEDDED = 3
+"""How often JSON is read in texts of JSON: each may be `MAX_DEPTH` levels, and Python goes down a thousand calls."""
 
 _ENCODED = re.compile(r"(?:data:[\w/+.;=-]{0,80},)?[A-Za-z0-9+/_-]{256,}={0,2}")
 """Pictures and sounds in base64 are no words: what looks like a number in them is none."""
@@ -40,6 +43,7 @@ class Rewriter:
         self._known = known
         self._rewritten: dict[str, tuple[list[Edit], tuple[Kind, ...]]] = {}
         self._plain_keys: set[str] = set()
+        self._within = 0
         self.counts: Counter[str] = Counter()
 
     def edits(self, text: str) -> list[Edit]:
@@ -58,10 +62,12 @@ class Rewriter:
 
     def embedded(self, text: str) -> str:
         """A text that may hold JSON, rewritten so that it still does."""
-        value = parse(text)
+        value = parse(text) if self._within < MAX_EMBEDDED else None
         if value is None:
             return self.text(text)
+        self._within += 1
         made = self.value(value)
+        self._within -= 1
         return text if made == value else write_like(text, made)
 
     def value(self, value: Any, kind: Kind | None = None) -> Any:
@@ -144,7 +150,7 @@ def parse(text: str) -> dict[str, Any] | list[Any] | None:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, (dict, list)) and not is_deeper(value, MAX_DEPTH) else None
+    return value if isinstance(value, (dict, list)) and not is_deeper(value) else None
 
 
 def write_like(text: str, value: Any) -> str:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from schemas import codec
 from schemas.errors import InvalidRecord
-from schemas.records import ConversationEvent, Usage
+from schemas.records import ConversationEvent, Feedback, Outcome, Usage
 from streams.chat import usage_of
 from streams.errors import EventTooLarge
 from streams.events import EventBuilder, feedback_of
@@ -143,10 +143,40 @@ def test_a_detail_that_no_event_has_is_named() -> None:
     assert builder.build("turn", "a", HELLO).sequence == 0
 
 
+MISTAKEN: list[tuple[dict[str, Any], str]] = [
+    ({"usage": None}, "usage=None is no Usage"),
+    ({"usage": Usage(prompt_tokens="x")}, "usage.prompt_tokens='x' is no number"),  # type: ignore[arg-type]
+    ({"usage": Usage(cost_usd=True)}, "usage.cost_usd=True is no number"),
+    ({"usage": Usage(prompt_tokens=10**400)}, "usage.prompt_tokens=1000.* must be a finite"),
+    ({"usage": Usage(cost_usd=10**400)}, "usage.cost_usd=1000.* must be a finite"),
+    ({"outcome": Outcome(reward="x")}, "outcome.reward='x' is no number"),  # type: ignore[arg-type]
+    ({"feedback": Feedback("n", ["list"], 1.0, None)}, r"kind=\['list'\] is not one of"),  # type: ignore[arg-type]
+    ({"feedback": Feedback(["n"], "float", 1.0)}, r"feedback.name=\['n'\] is not text"),  # type: ignore[arg-type]
+    ({"event_id": 7}, "event_id=7 is no text"),
+    ({"sequence": "1"}, "sequence='1' is no number"),
+    ({"tools": 1}, "tools=1 is no list of definitions"),
+    ({"labels": None}, "labels=None is no list of labels"),
+    ({"labels": ["a"]}, r"labels\[0\]='a' is neither a dict"),
+    ({"metadata": None}, "metadata=None is neither a dict"),
+    ({"metadata": {"a": 1}}, r"metadata\['a'\]=1 is not text"),
+    ({"messages": 5}, "messages=5 is no list of chat messages"),
+    ({"messages": [{"role": ["user"]}]}, r"messages\[0\].role=\['user'\] is not one of"),
+    ({"labels": [{"task": ["intent"], "target": 1}]}, "needs a task"),
+    ({"kind": ["turn"]}, r"kind=\['turn'\] is not one of"),
+]
+
+
+@pytest.mark.parametrize(("detail", "told"), MISTAKEN, ids=lambda value: value if isinstance(value, str) else "")
+def test_a_value_of_another_type_is_named(detail: dict[str, Any], told: str) -> None:
+    """Python takes anything for anything: each is refused with its field and its value, never by a bare TypeError."""
+    with pytest.raises(InvalidRecord, match=told):
+        EventBuilder().build(**{"kind": "turn", "conversation_id": "a", "messages": HELLO, **detail})
+
+
 @pytest.mark.parametrize(
     ("detail", "told"),
     [
-        ({"usage": {"prompt_tokens": 1}}, r"usage='prompt_tokens' is no Usage; write Usage\(...\)"),
+        ({"usage": {"prompt_tokens": 1}}, r"usage={'prompt_tokens': 1} is no Usage; write Usage\(...\)"),
         ({"usage": [{"prompt_tokens": 1}]}, r"usage={'prompt_tokens': 1} is no Usage"),
         ({"outcome": {"succes": True}}, r"outcome={'succes': True} is no Outcome"),
         ({"feedback": {"name": "csat"}}, r"feedback={'name': 'csat'} is no Feedback"),
