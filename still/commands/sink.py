@@ -28,7 +28,11 @@ from still.security import kafka_options
 from still.settings import Settings, load
 
 _LONGEST_SILENCE_S = 120.0
-"""The loop itself waits for ClickHouse on an assignment and for the ledger; beyond two unanswered calls it hangs."""
+"""Covers a turn of the loop: a read, and a call to ClickHouse for the ledger, which is given up after a minute.
+
+An assignment may take longer: it waits within one turn for the leases (up to three calls and a settling time) and then
+for what has landed, partition by partition, and asks again without end while ClickHouse is away.
+"""
 _SHARE = (
     "Share partitions with other sinks; its value names this one. Over the embedded broker those of a sink that is gone"
     " wait until it is back under its name, or another joins"

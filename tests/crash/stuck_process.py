@@ -35,7 +35,7 @@ def main(bootstrap_servers: str, prefix: str, folder: str, port: str, name: str,
     health = Health("worker", Pulse(600), {"assignment": assigned(signals.ready)})
 
     def reached(point: str) -> None:
-        while hang.exists() and point.startswith(f"polled {hang.read_text()}"):
+        while (topic := _held(hang)) is not None and point.startswith(f"polled {topic}"):
             time.sleep(0.05)
 
     mine = settings(bootstrap_servers, prefix, Path(folder))
@@ -44,6 +44,14 @@ def main(bootstrap_servers: str, prefix: str, folder: str, port: str, name: str,
         patch.setattr(chunk, "MAX_RECORDS", 1)
         add_points(patch, reached)
         run(chosen, signals, PrometheusMetrics(health.registry))
+
+
+def _held(hang: Path) -> str | None:
+    """The topic whose stage shall hang, empty for all; None where the file is gone, even if it went just now."""
+    try:
+        return hang.read_text()
+    except FileNotFoundError:
+        return None
 
 
 if __name__ == "__main__":

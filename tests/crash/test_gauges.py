@@ -105,7 +105,7 @@ def test_a_hung_stage_does_not_hold_up_the_other(stack: Stack, topic_prefix: str
         eventually(lambda: _lag(url) == 0, 60, "no lag where there are no records")
         (tmp_path / HANG).write_text(EVENTS)
         write(stack.bootstrap_servers, f"{topic_prefix}{EVENTS}", _events(range(MANY)))
-        eventually(lambda: _lag(url) == MANY, 60, "all of it fetched")
+        eventually(lambda: _lag(url) == MANY, 60, "a lag of all that came")
         write(stack.bootstrap_servers, f"{topic_prefix}{CONVERSATIONS}", _events(range(40)))
         eventually(lambda: len(_places(url, "newest_record_us", CONVERSATIONS)) == PARTITIONS, 30, "the other's work")
         assert _lag(url) == MANY

@@ -14,13 +14,14 @@ from sinks.clickhouse.client import Client
 from still.embedded.stack import Stack
 from tests.crash.sinking import DEADLINE_S, PARTITIONS, sink
 from tests.sinks.made import example
+from tests.streams.test_depth import JSON, in_json, nested
 
 EXAMPLES = 9_000
 POISON_EVERY = 400
 
 
 def _produce(stack: Stack, topic_prefix: str) -> int:
-    """Examples with repeated stretches and poison, and events; returns how many records are poison."""
+    """Examples with repeated stretches and poison, and events, some too deep; returns how many examples are poison."""
     producer = Producer({"bootstrap.servers": stack.bootstrap_servers, "linger.ms": 20, "enable.idempotence": True})
     poison = 0
     for number in range(EXAMPLES):
@@ -33,8 +34,12 @@ def _produce(stack: Stack, topic_prefix: str) -> int:
             producer.produce(topic_prefix + "examples", os.urandom(20), partition=number % PARTITIONS)
             poison += 1
         if number % 10 == 0:
-            event = ConversationEvent(f"e-{number}", f"c-{number}", "closed")
-            producer.produce(topic_prefix + "conversation.events", encode(event), partition=number % PARTITIONS)
+            value, headers = encode(ConversationEvent(f"e-{number}", f"c-{number}", "closed")), {}
+            if number % POISON_EVERY == 0:
+                value, headers = in_json(["colour"], nested(1005)), JSON
+            producer.produce(
+                topic_prefix + "conversation.events", value, partition=number % PARTITIONS, headers=dict(headers)
+            )
         producer.poll(0)
     producer.flush()
     return poison

@@ -22,6 +22,7 @@ from streams.monotone import Monotone
 from streams.settings import DistillSettings
 from tests.crash.worker_process import start
 from tests.streams.log import eventually, make_topics, read, write
+from tests.streams.test_depth import deep_call
 
 SEED = 20260724
 CONVERSATIONS = 1200
@@ -55,6 +56,7 @@ def poison(chance: random.Random) -> list[tuple[bytes | None, bytes | None]]:
         (b"another key", good),
         (b"p7", good + b"tail"),
         (b"p8", struct.pack(">bI", 0, 101) + chance.randbytes(1_200_000)),
+        (b"p9", deep_call()),
     ]
 
 

@@ -65,6 +65,14 @@ def nested(depth: int, shapes: str = "[") -> str:
     return "".join('{"a":' if one == "{" else "[" for one in opens) + "1" + opens[::-1].translate({91: "]", 123: "}"})
 
 
+def within(times: int) -> str:
+    """A text that holds JSON whose only text holds JSON, and so on: each of half the levels that are walked."""
+    text = "a.b@corp.com"
+    for _ in range(times):
+        text = nested(MAX_DEPTH - 1).replace("1", orjson.dumps(text).decode())
+    return text
+
+
 def in_json(place: list[Any], deep: str) -> bytes:
     """An event as JSON that holds deep JSON at this place."""
     event = orjson.loads(orjson.dumps(EVENT))
@@ -85,6 +93,11 @@ def in_avro(name: str, text: str) -> bytes:
     out.write(bound().headers["ConversationEvent"])
     schemaless_writer(out, catalog.newest_schema("ConversationEvent"), {**to_datum(SAID), name: text})
     return out.getvalue()
+
+
+def deep_call(depth: int = 1012) -> bytes:
+    """An event of a few kilobytes as Avro, whose only tool call nests so deep that Python cannot quote it."""
+    return in_avro("messages", TEXTS["messages "] % nested(depth, "{"))
 
 
 def verdicts(value: bytes, headers: dict[str, bytes]) -> tuple[str, str | None, str | None]:
@@ -192,7 +205,7 @@ def test_the_sdk_refuses_what_nests_too_deep(depth: int) -> None:
 
 def test_deep_json_in_texts_stops_no_step() -> None:
     """Arguments and results of tools are texts: what they hold may nest as it likes, JSON texts in JSON texts too."""
-    for text in (*(nested(depth, "{") for depth in DEPTHS), _within(12)):
+    for text in (*(nested(depth, "{") for depth in DEPTHS), within(12)):
         messages: list[dict[str, Any]] = [
             {"role": "user", "content": "Cancel it, I am a.b@corp.com"},
             {"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "cancel", "arguments": text}}]},
@@ -206,14 +219,6 @@ def test_deep_json_in_texts_stops_no_step() -> None:
         for example in distill(conversation, DistillSettings(), None).examples:
             assert codec.decode(codec.encode(example), Example) == example
         assert unwrapped(text)
-
-
-def _within(times: int) -> str:
-    """A text that holds JSON whose only text holds JSON, and so on: each of half the levels that are walked."""
-    text = "a.b@corp.com"
-    for _ in range(times):
-        text = nested(MAX_DEPTH - 1).replace("1", orjson.dumps(text).decode())
-    return text
 
 
 def test_depth_is_counted_without_recursion() -> None:

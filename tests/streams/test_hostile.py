@@ -15,6 +15,7 @@ from streams.distill import distill
 from streams.redact import redact
 from streams.settings import AssembleSettings, DistillSettings, RedactSettings
 from streams.values import Arrived
+from tests.streams.test_depth import within
 
 SECRET = RedactSettings(b"a key for tests only, 32 bytes..")
 TEXT = st.text(max_size=30) | st.sampled_from(
@@ -28,6 +29,9 @@ TEXT = st.text(max_size=30) | st.sampled_from(
         "4111111111111111",
         "Error",
         "\u202e\x00",
+        "[" * 300 + "]" * 300,
+        '{"a":' * 1000 + "1" + "}" * 1000,
+        within(9),
     ]
 )
 JSON = st.recursive(

@@ -21,6 +21,7 @@ from streams.stage_assemble import AssembleStage
 from streams.values import Arrived
 from tests.streams.recorded_log import RecordedLog
 from tests.streams.test_chunk import Record
+from tests.streams.test_depth import DEPTHS, deep_call
 
 RECORDS, TOGETHER, SEED = 1200, 150, 20261124
 EVERYTHING = Limits(ratio=1.0, run=10**6)
@@ -49,6 +50,7 @@ KINDS: dict[str, Callable[[ConversationEvent, random.Random], bytes | None]] = {
     "Inf": lambda event, _: valued(event, float("inf")),
     "invalid UTF-8": lambda event, _: codec.encode(event).replace(b"hello", b"\xff\xfe\xff\xfe\xff"),
     "null": lambda _event, _chance: None,
+    "nested": lambda _event, chance: deep_call(chance.choice(DEPTHS)),
 }
 
 
