@@ -50,23 +50,30 @@ def test_a_file_without_rows_and_rows_without_a_file_are_faults() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere an orphan has to be stopped by hand")
 def test_its_stack_does_not_outlive_it(tmp_path: Path) -> None:
-    """A kill -9 of the job ends the `still up` that it has started."""
+    """A kill -9 of the job ends the `still up` that it has started, and what that has started."""
     job = subprocess.Popen([sys.executable, "-c", _STACK, str(tmp_path)])
     try:
         eventually(lambda: len(_children(job.pid)) == 1, 30, "`still up`")
         (up,) = _children(job.pid)
+        eventually(lambda: bool(_children(up)), 30, "a child of `still up`")
+        stack = [up, *_children(up)]
     finally:
         end([job])
     try:
-        eventually(lambda: not _runs(up), 10, "the end of `still up`")
+        eventually(lambda: not any(map(_runs, stack)), 30, "the end of `still up` and of its children")
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(up, signal.SIGTERM)
+        for one in stack:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGTERM)
 
 
 def _children(pid: int) -> list[int]:
-    """The processes that a process has started and that run."""
-    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+    """The processes that a process has started, whichever thread of it did, and that run."""
+    found: list[int] = []
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread may have ended since
+            found += map(int, file.read_text(encoding="ascii").split())
+    return found
 
 
 def _runs(pid: int) -> bool:
