@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from schemas.depth import is_deeper
 from schemas.records import Json, Messages, Task
 from trainers.items import NONE, content_of
 
@@ -59,9 +60,10 @@ def _is_call(value: Any) -> bool:
 
 def _json(text: str) -> Any:
     try:
-        return orjson.loads(text)
+        value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
+    return None if is_deeper(value) else value
 
 
 def _quoted(span: dict[str, Any], text: str) -> dict[str, Any]:

@@ -58,3 +58,10 @@ def test_only_response_needs_no_instruction() -> None:
     """The prompt names the task and its labels."""
     assert instructions("response", ()) == []
     assert "a, b" in instructions("intent", ("a", "b"))[0]["content"]
+
+
+@pytest.mark.parametrize("depth", [65, 300, 1000])
+def test_a_call_that_nests_too_deep_is_no_answer(depth: int) -> None:
+    """A model may say anything: what cannot be compared or written is its text as a name, as any unreadable call."""
+    text = '{"name": "a", "arguments": ' + '{"a":' * depth + "1" + "}" * depth + "}"
+    assert read_target("tools", text, TEXT) == {"name": text, "arguments": None}
