@@ -13,22 +13,26 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from threading import Event
+from typing import TypeVar
 
 import structlog
 
 from sinks.buffer import Batch
 from sinks.decode_columns import DecodeMany, bulk_decoders
 from sinks.deduplicate import Deduplicator
-from sinks.errors import BrokerUnavailable, LeaseLost, Temporary
+from sinks.errors import BrokerUnavailable, Temporary
 from sinks.fill import fill
+from sinks.held import Held, Ledger
 from sinks.metrics import Metrics, RecordedMetrics
 from sinks.reader import Reader
 from sinks.settings import SinkSettings
 from sinks.tables import by_topic
-from sinks.values import Arrived, DeadLetters, Mark, Partition, Progress, Source, Store
+from sinks.values import Arrived, DeadLetters, Partition, Store
 from sinks.write import Writer
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 READ_WAIT_S = 0.05
 MEASURE_EVERY_S = 1.0
@@ -101,18 +105,6 @@ def run(settings: SinkSettings, store: Store, dead_letters: DeadLetters, custome
 
 
 @dataclass(slots=True)
-class _Held:
-    """What this member knows of a partition that it holds."""
-
-    deduplicator: Deduplicator
-    last: int
-    lease: str
-    marks: dict[Source, Mark] = field(default_factory=dict)
-    is_marked: bool = True
-    freshness_s: float | None = None
-
-
-@dataclass(slots=True)
 class _Flight:
     """A batch that is being inserted."""
 
@@ -138,11 +130,10 @@ class Session:
         self._give_up = Event()
         self._writer = Writer(store, dead_letters, self._give_up, limits=settings.limits)
         self._starter = Writer(store, dead_letters, signals.stop)
-        self._held: dict[Partition, _Held] = {}
-        self._leases: dict[Partition, str] = {}
+        self._held: dict[Partition, Held] = {}
         self._buffers: dict[str, Batch] = {}
         self._flights: dict[str, _Flight] = {}
-        self._marked_s = time.monotonic()
+        self._ledger = Ledger(store, settings.mark_every_s)
         self._measured_s = 0.0
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="insert")
         self._reader = Reader(settings, self)
@@ -167,8 +158,8 @@ class Session:
         self._collect()
         self._launch([topic for topic, batch in self._buffers.items() if self._is_due(batch)])
         self._balance()
-        if time.monotonic() - self._marked_s > self._settings.mark_every_s:
-            self._write_ledger()
+        if self._ledger.is_due():
+            self._ledger.tell(self._held)
         if time.monotonic() - self._measured_s > MEASURE_EVERY_S:
             self._measure()
 
@@ -177,8 +168,8 @@ class Session:
         cluster = self._reader_cluster()
         if partitions and partitions[0].cluster != cluster:
             raise ClusterChanged(f"{partitions[0].cluster} is now {cluster}")
-        self._leases = self._starter.patiently(lambda: self._store.take_leases(partitions)) if partitions else {}
-        self._held = {partition: self._recover(partition) for partition in partitions}
+        leases = self._patiently(lambda: self._store.take_leases(partitions)) if partitions else {}
+        self._held = {partition: self._recover(partition, lease) for partition, lease in leases.items()}
         starts = {partition: held.last + 1 for partition, held in self._held.items()}
         self._signals.ready.set()
         log.info("partitions_assigned", partitions=len(partitions), cluster=cluster)
@@ -191,21 +182,29 @@ class Session:
         while wait(running, REVOKE_LOOK_S).not_done and not self._signals.stop.is_set():
             self._signals.beat()
         self._collect()
-        self._write_ledger()
+        self._ledger.tell(self._held)
         for batch in self._buffers.values():
             batch.drop(set(partitions))
         for partition in partitions:
             self._held.pop(partition, None)
-            self._leases.pop(partition, None)
             self._signals.metrics.forget(topic=partition.topic, partition=partition.number)
 
     def _reader_cluster(self) -> str:
-        return self._starter.patiently(lambda: _known(self._reader.cluster_asked_apart()))
+        return self._patiently(lambda: _known(self._reader.cluster_asked_apart()))
 
-    def _recover(self, partition: Partition) -> _Held:
+    def _recover(self, partition: Partition, lease: str) -> Held:
         table = by_topic()[partition.topic]
-        landed = self._starter.patiently(lambda: self._store.landed(table, partition))
-        return _Held(Deduplicator.of(landed), landed.last, self._leases[partition])
+        landed = self._patiently(lambda: self._store.landed(table, partition))
+        return Held(Deduplicator.of(landed), landed.last, lease)
+
+    def _patiently(self, operation: Callable[[], T]) -> T:
+        """What an assignment needs, however long it takes; each try shows that this process lives."""
+
+        def tried() -> T:
+            self._signals.beat()
+            return operation()
+
+        return self._starter.patiently(tried)
 
     def _take(self, arrived: Sequence[Arrived]) -> None:
         topics: dict[str, list[Arrived]] = {}
@@ -239,7 +238,8 @@ class Session:
                 raise ClusterChanged(f"{self._reader.cluster} is now {now}")
             batch = self._buffers.pop(topic)
             self._signals.inserting[topic] = time.monotonic()
-            self._flights[topic] = _Flight(batch, self._threads.submit(self._writer.write, batch, dict(self._leases)))
+            leases = {partition: held.lease for partition, held in self._held.items()}
+            self._flights[topic] = _Flight(batch, self._threads.submit(self._writer.write, batch, leases))
         return True
 
     def _collect(self) -> None:
@@ -296,28 +296,6 @@ class Session:
         full = {topic for topic, batch in self._buffers.items() if batch.bytes > limit or len(batch.rows) > rows}
         self._reader.pause_only(full)
 
-    def _write_ledger(self) -> None:
-        """Tried once: the ledger may lag behind the table, and polling must go on."""
-        unmarked = [(p, held) for p, held in self._held.items() if not held.is_marked]
-        try:
-            if unmarked:
-                self._store.record([Progress(p, held.last, held.marks, held.lease) for p, held in unmarked])
-        except LeaseLost as error:
-            # Of one partition, and the others were refused along with it. Whether it is still ours the next rows say;
-            # until rows of a partition land, its marks wait: it must not keep others from the ledger for good.
-            log.warning("ledger_not_written", why=str(error), code=error.code)
-            for _, held in unmarked:
-                held.is_marked = True
-            return
-        except Temporary as error:
-            log.warning("ledger_not_written", why=str(error), code=error.code)
-            return
-        finally:
-            # From here on: of a store that takes a minute to fail, the loop would see nothing else.
-            self._marked_s = time.monotonic()
-        for _, held in unmarked:
-            held.is_marked, held.marks = True, {}
-
     def _finish(self) -> None:
         """Land what has been read, as far as `stop_within_s` allows; the rest is read again after the next start."""
         deadline = time.monotonic() + self._settings.stop_within_s
@@ -327,7 +305,7 @@ class Session:
             answers = answers and self._launch(list(self._buffers))
             time.sleep(0.005)
         if not self._flights:
-            self._write_ledger()
+            self._ledger.tell(self._held)
         batches = [*self._buffers.values(), *(flight.batch for flight in self._flights.values())]
         log.info("sink_stopped", unlanded=sum(len(batch.rows) for batch in batches))
 

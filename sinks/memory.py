@@ -77,14 +77,19 @@ class MemoryStore:
 
     def record(self, progress: Sequence[Progress]) -> None:
         """See `Store`."""
+        self._fence_ledger([one for one in progress if one.marks])
         for one in progress:
-            if one.lease:
-                self._fence(one.lease, "ledger")
-        for one in progress:
-            self.lasts[one.partition] = max(one.last, self.lasts.get(one.partition, -1))
             marks = self.source_marks.setdefault((one.partition.topic, one.partition.number), {})
             for source, mark in one.marks.items():
                 marks[source] = max(mark, marks.get(source, Mark(-1, -1)))
+        self._fence_ledger(progress)
+        for one in progress:
+            self.lasts[one.partition] = max(one.last, self.lasts.get(one.partition, -1))
+
+    def _fence_ledger(self, progress: Sequence[Progress]) -> None:
+        for one in progress:
+            if one.lease:
+                self._fence(one.lease, "ledger")
 
     def _fence(self, lease: str, table: str) -> None:
         if lease not in {current for _, current in self.leases.values()}:

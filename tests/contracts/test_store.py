@@ -118,16 +118,17 @@ def test_a_superseded_lease_lands_nothing(make: MakeStore) -> None:
 
 
 def test_a_superseded_or_unknown_lease_moves_no_mark(make: MakeStore) -> None:
-    """The ledger is fenced as rows are, and whole: a partition that is still ours is refused along with a lost one."""
+    """The ledger is fenced as rows are: a partition that is still ours stays where it is along with a lost one."""
     zombie, heir, other = make("zombie"), make("heir"), EXAMPLES._replace(number=1)
     old = zombie.take_leases([EXAMPLES, other])
     heir.take_leases([EXAMPLES])
     for lost in (Progress(EXAMPLES, 7, {SOURCE: Mark(7, 0)}, old[EXAMPLES]), Progress(EXAMPLES, 7, {}, "none")):
         with pytest.raises(LeaseLost):
-            zombie.record([Progress(other, 5, {}, old[other]), lost])
-    assert heir.landed(TABLE, EXAMPLES) == heir.landed(TABLE, other) == Landed()
-    zombie.record([Progress(other, 5, {}, old[other])])
-    assert heir.landed(TABLE, other) == Landed(5)
+            zombie.record([Progress(other, 5, {SOURCE: Mark(5, 0)}, old[other]), lost])
+    assert heir.landed(TABLE, EXAMPLES) == Landed()
+    assert heir.landed(TABLE, other).last == -1
+    zombie.record([Progress(other, 5, {SOURCE: Mark(5, 0)}, old[other])])
+    assert heir.landed(TABLE, other) == Landed(5, {}, {SOURCE: Mark(5, 0)})
 
 
 def test_a_mark_without_a_lease_is_taken(make: MakeStore) -> None:

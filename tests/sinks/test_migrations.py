@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -161,37 +163,87 @@ def test_a_dropped_table_is_named_and_made_again_where_asked(
     assert sources == (everything if name == MARKS else known)
 
 
-@pytest.mark.parametrize("name", ["examples", SOURCE_MARKS])
-def test_a_sink_that_runs_brings_no_mark_back(client: Client, settings: TableSettings, name: str) -> None:
-    """What it writes under the lease of before is refused, so that what Kafka holds lands again."""
+@pytest.mark.parametrize("names", [["examples"], [SOURCE_MARKS], ["examples", SOURCE_MARKS], ["examples", MARKS]])
+def test_a_sink_that_runs_brings_no_mark_back(client: Client, settings: TableSettings, names: list[str]) -> None:
+    """What it writes under the lease of before, amid any two statements, is refused or forgotten."""
     migrate(client, settings)
     partition, marks = Partition("k", "examples", 0), {Source("k", "conversation.events", 0): Mark(5, 0)}
     stale = Progress(partition, 7, marks, take_leases(client, [partition], "runs")[partition])
     write_progress(client, [stale])
-    client.command(f"DROP TABLE {client.database}.{name} SETTINGS check_table_dependencies = 0")
-    migrate(client, settings, remake=True)
+    _drop(client, names)
+    migrate(Meddling(client, stale), settings, remake=True)
     with pytest.raises(LeaseLost):
         write_progress(client, [stale])
     assert (read_mark(client, partition), read_source_marks(client, partition)) == (-1, {})
 
 
 def test_a_sink_that_starts_meanwhile_writes_nothing(client: Client, settings: TableSettings) -> None:
-    """Before every single statement one takes a lease and reads the ledger: an old mark it cannot write on behind."""
+    """One starts before each statement, with a partition of its own: behind an old mark it cannot write."""
     migrate(client, settings)
-    partition = Partition("k", "examples", 0)
-    write_progress(client, [Progress(partition, 7, {}, "")])
-    client.command(f"DROP TABLE {client.database}.examples SETTINGS check_table_dependencies = 0")
-    read: list[tuple[int, Progress]] = []
-    for statement in remake(client, settings, ["examples"]):
-        lease = take_leases(client, [partition], f"meanwhile-{len(read)}")[partition]
-        read.append((last := read_mark(client, partition), Progress(partition, last + 1, {}, lease)))
+    partitions = [Partition("k", "examples", number) for number in range(8)]
+    write_progress(client, [Progress(partition, 7, {}, "") for partition in partitions])
+    _drop(client, ["examples"])
+    read: dict[Partition, tuple[int, str]] = {}
+    for partition, statement in zip(partitions, remake(client, settings, ["examples"]), strict=False):
+        lease = take_leases(client, [partition], "meanwhile")[partition]
+        read[partition] = (read_mark(client, partition), lease)
         client.command(statement)
-    with_old_mark = [progress for last, progress in read if last == 7]
-    assert with_old_mark
-    for progress in with_old_mark:
-        with pytest.raises(LeaseLost):
-            write_progress(client, [progress])
-    assert read_mark(client, partition) == -1
+    assert {last for last, _ in read.values()} == {7, -1}
+    for partition, (last, lease) in read.items():
+        if last == 7:
+            with pytest.raises(LeaseLost):
+                write_progress(client, [Progress(partition, last + 1, {}, lease)])
+    assert {read_mark(client, partition) for partition in partitions} == {-1}
+
+
+def test_marks_on_their_way_are_waited_for(client: Client, settings: TableSettings) -> None:
+    """An insert into the ledger that began before the leases went has ended before the ledger forgets."""
+    migrate(client, settings)
+    _drop(client, ["examples"])
+    slow = f"INSERT INTO {client.database}.{MARKS} SELECT 'k', 'examples', 0, 7 + sleep(2), '' FROM system.one"
+    with ThreadPoolExecutor(1) as threads:
+        statements = remake(client, settings, ["examples"])
+        client.command(next(statements))
+        written = threads.submit(client.command, slow)
+        time.sleep(0.5)
+        client.command(next(statements))
+        assert written.done()
+    for statement in statements:
+        client.command(statement)
+    assert read_mark(client, Partition("k", "examples", 0)) == -1
+
+
+def test_a_remake_that_was_killed_goes_on(client: Client, settings: TableSettings) -> None:
+    """Whichever change of the database was its last, the next runs end with every table as it was, and no old mark."""
+    migrate(client, settings)
+    shape, partition = _shape(client), Partition("k", "conversation.events", 0)
+    for at in range(1, 12):
+        write_progress(client, [Progress(partition, 7, {}, "")])
+        _drop(client, ["conversation_events", SOURCE_MARKS])
+        with suppress(Died):
+            migrate(Dying(client, at, after=True), settings, remake=True)
+        migrate(client, settings, remake=True)
+        assert _shape(client) == shape
+        assert read_mark(client, partition) == -1
+
+
+class Meddling(Client):
+    """Before each change of the database a sink writes what it knew."""
+
+    def __init__(self, client: Client, stale: Progress) -> None:
+        super().__init__(client._driver, client.database)
+        self._client, self._stale = client, stale
+
+    def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """See `Client`."""
+        with suppress(LeaseLost, Misconfigured):
+            write_progress(self._client, [self._stale])
+        super().command(sql, parameters)
+
+
+def _drop(client: Client, names: list[str]) -> None:
+    for name in names:
+        client.command(f"DROP TABLE {client.database}.{name} SETTINGS check_table_dependencies = 0")
 
 
 def test_what_no_step_made_yet_is_no_loss(client: Client, settings: TableSettings) -> None:

@@ -4,8 +4,9 @@ A step is a list of statements that may run twice, each ended by a semicolon bef
 filled in: {database}, {on_cluster}, {engine}, {aggregating_engine}, {deduplication_window}. Pure text.
 
 No table has a PARTITION BY: a block that spans several ClickHouse partitions is not atomic. Every table of rows has
-the constraint `fence`: the server itself refuses rows under a lease that another sink has superseded. The ledger and
-the leases carry no TTL.
+the constraint `fence`, and the ledger too: the server itself refuses what comes under a lease that another sink has
+superseded. The ledger's column and constraint come in one statement: nothing is written under a lease and unfenced. The
+ledger and the leases carry no TTL.
 """
 
 from __future__ import annotations
