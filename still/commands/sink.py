@@ -30,8 +30,8 @@ from still.settings import Settings, load
 _LONGEST_SILENCE_S = 120.0
 """Covers a turn of the loop: a read, and a call to ClickHouse for the ledger, which is given up after a minute.
 
-An assignment may take longer: it waits within one turn for the leases (up to three calls and a settling time) and then
-for what has landed, partition by partition, and asks again without end while ClickHouse is away.
+Each try of what an assignment needs is a sign of life, so it may take as long as ClickHouse is away. Only to take
+leases, up to three calls and a settling time, may once be silent for longer.
 """
 _SHARE = (
     "Share partitions with other sinks; its value names this one. Over the embedded broker those of a sink that is gone"
