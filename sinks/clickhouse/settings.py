@@ -22,6 +22,8 @@ class TableSettings:
         replica_path: Keeper path of the Replicated engines; used with `cluster` only.
         ttl_days: per table, after how many days rows go; a table that is not named keeps them.
         deduplication_window: how many insert tokens each table remembers.
+        spare_bytes: with less room on its disk ClickHouse refuses an insert before it begins. Amid one it may take no
+            notice of a full disk, and publish a part of empty files (seen in 26.9, docs/why.md).
     """
 
     database: str = "stillstream"
@@ -29,6 +31,7 @@ class TableSettings:
     replica_path: str = "/clickhouse/tables/{shard}/{database}/{table}"
     ttl_days: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     deduplication_window: int = 10_000
+    spare_bytes: int = 64 * 1024 * 1024
 
     def __post_init__(self) -> None:
         for name, value in (("database", self.database), ("cluster", self.cluster)):

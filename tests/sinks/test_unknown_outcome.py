@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -52,8 +53,9 @@ def _offsets(client: Client, partition: Partition = EXAMPLES) -> list[int]:
     return list(client.columns(sql).first)
 
 
-def _make(client: Client, window: int = 10_000, partition_by: str = "") -> Client:
-    for statement in planned(client, TableSettings(database=client.database, deduplication_window=window)):
+def _make(client: Client, window: int = 10_000, partition_by: str = "", spare_bytes: int = 1) -> Client:
+    settings = TableSettings(database=client.database, deduplication_window=window, spare_bytes=spare_bytes)
+    for statement in planned(client, settings):
         is_table = "fence" in statement
         client.command(statement.replace("\nORDER BY", f"\n{partition_by}\nORDER BY") if is_table else statement)
     return client
@@ -211,16 +213,20 @@ def _small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_loses_nothing(small_disk: Path) -> None:
-    """Test 20: while the disk is full blocks wait, none is refused; when there is room again all of them land once."""
+    """Test 20: while the disk is full blocks wait, none is refused; when there is room again all of them land once.
+
+    It fills so slowly that an insert under way ends before its room is gone: amid one the engine notices nothing.
+    """
     with _serve(small_disk / "data") as served:
-        client = _make(connect(served.url, "d"))
+        client = _make(connect(served.url, "d"), spare_bytes=8_000_000)
         ballast = small_disk / "ballast"
-        with _landing(client, blocks=60, rows=200) as landing:
+        with _landing(client, blocks=240, rows=50) as landing:
             while len(_offsets(client)) < 1_000:
                 time.sleep(0.05)
             with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
                 while True:
-                    file.write(b"\0" * 4_096)
+                    file.write(bytes(500_000))
+                    time.sleep(0.05 if shutil.disk_usage(small_disk).free < 12_000_000 else 0)
             time.sleep(1.0)
             assert landing.is_alive()
             ballast.unlink()

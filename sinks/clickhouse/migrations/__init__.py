@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from sinks.clickhouse.ledger import LEASES, MARKS, SOURCE_MARKS
 from sinks.clickhouse.settings import TableSettings
 from sinks.clickhouse.views import view_statements
 from sinks.tables import tables
@@ -77,7 +78,12 @@ def create_record(settings: TableSettings) -> tuple[str, ...]:
 
 
 def repeatable(settings: TableSettings) -> Iterator[str]:
-    """What follows the last step, every time, for it depends on the settings and this version: TTLs and views."""
+    """What follows the last step, every time, for it depends on the settings and this version: room, TTLs and views."""
+    for name in (LEASES, MARKS, SOURCE_MARKS, *(table.name for table in tables())):
+        yield (
+            f"ALTER TABLE {settings.database}.{name}{settings.on_cluster}"
+            f" MODIFY SETTING min_free_disk_bytes_to_perform_insert = {settings.spare_bytes}"
+        )
     for table in tables():
         if days := settings.ttl_days.get(table.name):
             yield (
