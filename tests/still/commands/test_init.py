@@ -38,7 +38,8 @@ def test_dry_run_prints_and_changes_nothing(capsys: pytest.CaptureFixture[str], 
     assert main(["init"]) == 0
     assert "0001_tables (10 statements), 0002_replays (1 statements)" in capsys.readouterr().out
     assert main(["init", "--dry-run", "--json"]) == 0
-    assert all("VIEW" in statement or "MODIFY SETTING" in statement for statement in json.loads(capsys.readouterr().out))
+    again = json.loads(capsys.readouterr().out)
+    assert all("VIEW" in statement or "MODIFY SETTING" in statement for statement in again)
 
 
 def test_a_second_run_says_that_nothing_was_to_do(capsys: pytest.CaptureFixture[str]) -> None:
