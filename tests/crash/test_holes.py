@@ -155,6 +155,7 @@ def test_a_worker_stops_at_a_hole_at_every_start_until_it_is_named(place: Place,
     with place.running("worker", {"STILL_ACCEPT_GAP": name}), place.running("sink"):
         landed = broken.before + broken.behind
         eventually(lambda: place.count("scores") >= len(landed), WITHIN_S, "what lies behind the hole")
+        eventually(lambda: place.count("conversations") >= len(landed), WITHIN_S, "the conversations themselves")
         eventually(lambda: place.count("examples") >= len(broken.examples), WITHIN_S, "its examples")
         eventually(lambda: committed(place) == len(landed), WITHIN_S, "its acknowledgement")
     assert "gap_accepted" in place.log("worker").read_text(encoding="utf-8")
