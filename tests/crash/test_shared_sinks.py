@@ -115,6 +115,7 @@ def _rows(client: Client) -> dict[str, int]:
     return found
 
 
+@pytest.mark.slow  # on a busy machine the embedded broker expels a member, and gives its partitions to nobody
 @pytest.mark.timeout(300)
 def test_a_member_that_dies_comes_back_under_its_name(
     stack: Stack, topic_prefix: str, database: str, client: Client, tmp_path: Path
