@@ -5,7 +5,6 @@ Pure checks; each failure quotes the value and says what to do. Messages stay ve
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -134,7 +133,7 @@ def _check_feedback(feedback: Feedback) -> None:
         raise InvalidRecord(
             f"feedback {quoted(feedback.name)}: value={_plain(feedback.value):.80} is no {feedback.kind}"
         )
-    if isinstance(feedback.value, float) and not math.isfinite(feedback.value):
+    if isinstance(feedback.value, float) and not _is_finite(feedback.value):
         raise InvalidRecord(f"feedback {quoted(feedback.name)}: value={feedback.value} is no number")
 
 

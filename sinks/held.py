@@ -51,14 +51,11 @@ class Ledger:
     def _is_taken(self, news: Mapping[Partition, Held]) -> bool:
         try:
             self._store.record([Progress(partition, one.last, one.marks, one.lease) for partition, one in news.items()])
-        except LeaseLost as error:
-            # Of one partition, and the others were refused along with it. Whether it is still ours the next rows say;
-            # until rows of a partition land, its marks wait: it must not keep others from the ledger for good.
+        except (LeaseLost, Temporary) as error:
             log.warning("ledger_not_written", why=str(error), code=error.code)
+            # A lease was lost of one partition, and the others were refused along with it. Whether it is still ours the
+            # next rows say; until rows of a partition land, its marks wait: it must not keep others back for good.
             for one in news.values():
-                one.is_marked = True
-            return False
-        except Temporary as error:
-            log.warning("ledger_not_written", why=str(error), code=error.code)
+                one.is_marked = isinstance(error, LeaseLost)
             return False
         return True

@@ -58,7 +58,8 @@ def migrate(client: Client, settings: TableSettings, *, remake: bool = False) ->
         lost.refuse(client.database, gone)
     for statement in lost.remake(client, settings, gone):
         _execute(client, statement)
-        done = _done(client)
+    if gone:
+        done = _done(client)  # without the steps that made them
     applied: dict[str, int] = {}
     for step in migrations():
         for index, statement in enumerate(step.statements(settings)):

@@ -148,7 +148,7 @@ def test_a_dropped_table_is_named_and_made_again_where_asked(
         write_progress(
             client, [Progress(Partition("k", topic, 0), 7, {Source("k", "conversation.events", 0): Mark(5, 0)}, "")]
         )
-    client.command(f"DROP TABLE {client.database}.{name} SETTINGS check_table_dependencies = 0")
+    _drop(client, [name])
     for refused in (require, lambda c: migrate(c, settings), lambda c: list(planned(c, settings))):
         with pytest.raises(Misconfigured, match=rf"has lost {name}: .*still init --remake"):
             refused(client)

@@ -139,4 +139,8 @@ def test_where_a_partition_begins_is_asked_again(settings: SinkSettings) -> None
     reader = Reader(settings, trouble)
     reader.open()
     trouble.back.join()
+    producer = Producer({"bootstrap.servers": settings.bootstrap_servers})
+    producer.produce(f"{settings.topic_prefix}examples", b"first", partition=0)
+    assert producer.flush(30) == 0
+    assert _offsets(reader, 1) == [0]
     reader.close()
