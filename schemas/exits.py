@@ -1,4 +1,4 @@
-"""Exit statuses of worker and sink that whoever starts them must tell apart (numbers of sysexits). 0 = all is done."""
+"""Exit statuses of a process that whoever starts it must tell apart (numbers of sysexits). 0 = all is done."""
 
 FAIL_STOP = 70
 """The unexpected (EX_SOFTWARE): nothing of what was in work is acknowledged, and the next start does it again."""
