@@ -25,12 +25,13 @@ from sinks.clickhouse.client import Client, connect
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.settings import TableSettings
 from sinks.clickhouse.store import ClickHouseStore
-from sinks.consume import Signals, run, tune_collector
+from sinks.consume import run, tune_collector
 from sinks.decode_columns import bulk_decoders
 from sinks.deduplicate import Deduplicator
 from sinks.fill import fill
 from sinks.memory import MemoryDeadLetters
 from sinks.settings import SinkSettings
+from sinks.signals import Signals
 from sinks.tables import table
 from sinks.values import Arrived, Partition
 from sinks.write import block_of

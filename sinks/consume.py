@@ -10,9 +10,6 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
-from threading import Event
 from typing import TypeVar
 
 import structlog
@@ -22,10 +19,11 @@ from sinks.decode_columns import DecodeMany, bulk_decoders
 from sinks.deduplicate import Deduplicator
 from sinks.errors import BrokerUnavailable, Temporary
 from sinks.fill import fill
+from sinks.flights import Flights
 from sinks.held import Held, Ledger
-from sinks.metrics import Metrics, RecordedMetrics
 from sinks.reader import Reader
 from sinks.settings import SinkSettings
+from sinks.signals import Signals
 from sinks.tables import by_topic
 from sinks.values import Arrived, DeadLetters, Partition, Store
 from sinks.write import Writer
@@ -36,39 +34,12 @@ T = TypeVar("T")
 
 READ_WAIT_S = 0.05
 MEASURE_EVERY_S = 1.0
-REVOKE_LOOK_S = 0.2
-LEAVE_S = 1.0
-"""How long a stop waits, at the very end, for inserts that may notice that they are given up."""
-LONGEST_INSERT_S = 30.0
-"""A block that has not landed for so long, by itself or by repeated tries, keeps the sink from its work."""
 BUFFERED_BLOCKS = 2
 """How many blocks of one topic may wait before its partitions are paused."""
 
 
 class ClusterChanged(Exception):  # noqa: N818 - a turn of events, not a failure
     """Another broker cluster answers by now: its offsets begin again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Signals:
-    """`ready` is set while there are partitions; whoever sets `stop` asks for a graceful end.
-
-    `beat` is called at every turn of the loop; figures go to `metrics`. `inserting` says of each topic since when, by
-    the monotonic clock, its block is being inserted.
-    """
-
-    ready: Event = field(default_factory=Event)
-    stop: Event = field(default_factory=Event)
-    beat: Callable[[], None] = lambda: None
-    metrics: Metrics = field(default_factory=RecordedMetrics)
-    inserting: dict[str, float] = field(default_factory=dict)
-
-    def stuck(self) -> str | None:
-        """Which topic's block has not landed for too long; None = none. Any thread may ask."""
-        now_s = time.monotonic()
-        waits = {topic: now_s - since_s for topic, since_s in self.inserting.copy().items()}
-        late = [f"{topic} for {wait_s:.0f} s" for topic, wait_s in waits.items() if wait_s > LONGEST_INSERT_S]
-        return f"ClickHouse has not taken a block of {', '.join(late)}; the log says why" if late else None
 
 
 def tune_collector() -> None:
@@ -104,14 +75,6 @@ def run(settings: SinkSettings, store: Store, dead_letters: DeadLetters, custome
     return unanswered
 
 
-@dataclass(slots=True)
-class _Flight:
-    """A batch that is being inserted."""
-
-    batch: Batch
-    done: Future[int]
-
-
 class Session:
     """One membership in the group, on one broker cluster."""
 
@@ -127,15 +90,12 @@ class Session:
         self._settings = settings
         self._store = store
         self._decode = decode
-        self._give_up = Event()
-        self._writer = Writer(store, dead_letters, self._give_up, limits=settings.limits)
         self._starter = Writer(store, dead_letters, signals.stop)
         self._held: dict[Partition, Held] = {}
         self._buffers: dict[str, Batch] = {}
-        self._flights: dict[str, _Flight] = {}
+        self._flights = Flights(store, dead_letters, settings.limits, signals)
         self._ledger = Ledger(store, settings.mark_every_s)
         self._measured_s = 0.0
-        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="insert")
         self._reader = Reader(settings, self)
 
     def run(self) -> int:
@@ -147,7 +107,7 @@ class Session:
                 self.turn()
             self._finish()
         finally:
-            unanswered = self._give_up_flights()
+            unanswered = self._flights.give_up()
             self._reader.close()
         return unanswered
 
@@ -178,9 +138,7 @@ class Session:
     def revoked(self, partitions: list[Partition]) -> None:
         """Let running inserts end, unless a stop comes first; keep their progress, forget what was only read."""
         self._signals.ready.clear()
-        running = [flight.done for flight in self._flights.values()]
-        while wait(running, REVOKE_LOOK_S).not_done and not self._signals.stop.is_set():
-            self._signals.beat()
+        self._flights.wait()
         self._collect()
         self._ledger.tell(self._held)
         for batch in self._buffers.values():
@@ -236,21 +194,15 @@ class Session:
                 return False
             if now != self._reader.cluster:
                 raise ClusterChanged(f"{self._reader.cluster} is now {now}")
-            batch = self._buffers.pop(topic)
-            self._signals.inserting[topic] = time.monotonic()
             leases = {partition: held.lease for partition, held in self._held.items()}
-            self._flights[topic] = _Flight(batch, self._threads.submit(self._writer.write, batch, leases))
+            self._flights.start(self._buffers.pop(topic), leases)
         return True
 
     def _collect(self) -> None:
         """Note what the finished inserts have landed; their failures surface here."""
-        for topic, flight in list(self._flights.items()):
-            if flight.done.done():
-                rows = flight.done.result()
-                del self._flights[topic]
-                self._signals.inserting.pop(topic, None)
-                self._note(flight.batch, rows)
-                log.debug("batch_landed", topic=topic, rows=rows, refused=len(flight.batch.refused))
+        for batch, rows in self._flights.landed():
+            self._note(batch, rows)
+            log.debug("batch_landed", topic=batch.table.topic, rows=rows, refused=len(batch.refused))
 
     def _note(self, batch: Batch, rows: int) -> None:
         for partition, offset in batch.ends.items():
@@ -286,7 +238,7 @@ class Session:
 
     def _waits_since_us(self) -> dict[Partition, int]:
         """Kafka timestamp of the first record of each partition that was read and has not landed."""
-        batches = [*(flight.batch for flight in self._flights.values()), *self._buffers.values()]
+        batches = [*self._flights.batches(), *self._buffers.values()]
         return {p: oldest_us for batch in reversed(batches) for p, oldest_us in batch.oldest_us.items()}
 
     def _balance(self) -> None:
@@ -306,26 +258,8 @@ class Session:
             time.sleep(0.005)
         if not self._flights:
             self._ledger.tell(self._held)
-        batches = [*self._buffers.values(), *(flight.batch for flight in self._flights.values())]
+        batches = [*self._buffers.values(), *self._flights.batches()]
         log.info("sink_stopped", unlanded=sum(len(batch.rows) for batch in batches))
-
-    def _give_up_flights(self) -> int:
-        """Wait for the inserts under way, once a stop is asked for only a moment; how many stay without an answer.
-
-        Without a stop another session may follow in this process, and shares the store with them.
-        """
-        self._give_up.set()
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        # What was cancelled before it began would be waited for: nobody is left to say so.
-        running = [flight.done for flight in self._flights.values() if not flight.done.cancelled()]
-        while not self._signals.stop.is_set() and wait(running, REVOKE_LOOK_S).not_done:
-            self._signals.beat()
-        unanswered = len(wait(running, LEAVE_S).not_done)
-        if unanswered:
-            log.warning("inserts_left", inserts=unanswered, help="the next sink fences them, or reads back what landed")
-        self._signals.inserting.clear()
-        self._flights.clear()  # to leave the group is to be told of a revocation: it must not ask for them again
-        return unanswered
 
 
 def _known(cluster: str | None) -> str:

@@ -17,6 +17,7 @@ from sinks.dead_letters import KafkaDeadLetters
 from sinks.errors import SinkError, TooManyRejected
 from sinks.metrics import PrometheusMetrics
 from sinks.settings import SinkSettings
+from sinks.signals import Signals
 from sinks.tables import by_topic
 from still import schema_ids, tripped, wiring
 from still.ending import leave_late, leave_within
@@ -57,7 +58,7 @@ def sink(
     tripped.stay_stopped(settings, "sink")
     reach(settings, WAIT_S)
     pulse, ready = Pulse(_LONGEST_SILENCE_S), Event()
-    signals = consume.Signals(ready, beat=pulse.beat)
+    signals = Signals(ready, beat=pulse.beat)
     checks: dict[str, Check] = {
         "inserts": signals.stuck,
         "assignment": assigned(ready),
@@ -82,7 +83,7 @@ def sink(
         leave_late(f"{unanswered} inserts have no answer from ClickHouse")
 
 
-def _land(settings: Settings, chosen: SinkSettings, signals: consume.Signals) -> int:
+def _land(settings: Settings, chosen: SinkSettings, signals: Signals) -> int:
     consume.tune_collector()
     client = wiring.clickhouse(settings, wait_s=30.0)
     require(client)

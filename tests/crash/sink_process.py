@@ -16,6 +16,7 @@ from sinks.clickhouse.client import connect
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.dead_letters import KafkaDeadLetters
 from sinks.settings import SinkSettings
+from sinks.signals import Signals
 from still.readiness import announce_when
 from tests.crash.points import KillAt, PointedStore, SlowInserts
 
@@ -36,7 +37,7 @@ def main() -> None:
         mark_every_s=0.3,
     )
     consume.tune_collector()
-    signals = consume.Signals()
+    signals = Signals()
     signal.signal(signal.SIGTERM, lambda *_: signals.stop.set())
     if asked.folder:
         announce_when(signals.ready, Path(asked.folder), "sink")

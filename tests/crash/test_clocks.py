@@ -10,6 +10,7 @@ import pytest
 
 from sinks import consume
 from sinks.settings import SinkSettings
+from sinks.signals import Signals
 from sinks.values import Arrived
 from tests.crash.points import PointedStore
 from tests.crash.test_twin import world_of
@@ -97,4 +98,4 @@ def _run(world: World, clocks: Clocks, reached: Callable[[str], None], script: l
         patch.setattr(consume, "Reader", reader)
         patch.setattr(consume, "time", clocks)
         store = PointedStore(world.store, reached)
-        consume.run(settings, store, TwinLetters(world, CrashAt()), b"key", consume.Signals())
+        consume.run(settings, store, TwinLetters(world, CrashAt()), b"key", Signals())

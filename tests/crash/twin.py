@@ -20,6 +20,7 @@ from schemas.records import DeadLetter
 from sinks import consume
 from sinks.memory import MemoryStore
 from sinks.settings import SinkSettings
+from sinks.signals import Signals
 from sinks.values import Arrived as Read
 from sinks.values import Partition
 from streams.assembly_keys import Fold, Held
@@ -233,4 +234,4 @@ def sink(world: World, reached: Point) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(consume, "Reader", lambda own, session: TwinReader(world, own, session, reached))
         store = PointedStore(world.store, reached)
-        consume.run(settings, store, TwinLetters(world, reached), b"key", consume.Signals())
+        consume.run(settings, store, TwinLetters(world, reached), b"key", Signals())

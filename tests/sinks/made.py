@@ -6,8 +6,11 @@ import threading
 
 from schemas.codec import encode
 from schemas.records import Example, Provenance, Record, Split
+from sinks.buffer import Batch
+from sinks.decode import decoders
 from sinks.memory import MemoryStore
-from sinks.values import Arrived, Block, Partition
+from sinks.tables import table
+from sinks.values import Arrived, Block, Partition, Row
 
 CLUSTER = "cluster-1"
 EXAMPLES = Partition(CLUSTER, "examples", 0)
@@ -46,6 +49,17 @@ def arrived(value: Record | bytes, offset: int, partition: Partition = EXAMPLES)
     """The Kafka record that carries a value."""
     data = value if isinstance(value, bytes) else encode(value)
     return Arrived(partition, offset, 1_700_000_000_000_000 + offset, b"key", data)
+
+
+def batch_of(count: int) -> Batch:
+    """Examples 0, 1, ... as the sink has read them."""
+    batch = Batch(table("examples"))
+    for offset in range(count):
+        record = arrived(example(offset), offset)
+        row = decoders(b"key")["examples"](record)
+        assert isinstance(row, Row)
+        batch.add(record, row)
+    return batch
 
 
 class FrozenStore(MemoryStore):

@@ -1,7 +1,6 @@
 """The sink's loop against librdkafka's own broker for tests: how it ends while ClickHouse is away."""
 
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,6 +15,7 @@ from sinks.errors import Temporary
 from sinks.memory import MemoryDeadLetters, MemoryStore
 from sinks.metrics import RecordedMetrics
 from sinks.settings import SinkSettings
+from sinks.signals import Signals
 from sinks.values import Block, Partition
 from tests.sinks.made import FrozenStore, example
 from tests.streams.log import eventually
@@ -27,7 +27,7 @@ DEADLINE_S = 60.0
 class _Away(MemoryStore):
     """A store that stops answering: at once, or when the first block comes."""
 
-    def __init__(self, signals: consume.Signals, *, at_once: bool) -> None:
+    def __init__(self, signals: Signals, *, at_once: bool) -> None:
         super().__init__()
         self._signals = signals
         self._at_once = at_once
@@ -48,7 +48,7 @@ class _Away(MemoryStore):
 class _StandsStill(MemoryStore):
     """A store that answers an insert when it is told to, and asks for a stop meanwhile."""
 
-    def __init__(self, signals: consume.Signals) -> None:
+    def __init__(self, signals: Signals) -> None:
         super().__init__()
         self._signals = signals
         self.goes_on = threading.Event()
@@ -88,7 +88,7 @@ def _settings(servers: str, *, is_shared: bool) -> SinkSettings:
 def test_a_stop_does_not_wait_for_an_insert_that_stands_still(is_shared: bool) -> None:
     """The loop ends without its answer and says how many it left; what lands later lands by itself."""
     _alive, servers = _broker()
-    signals = consume.Signals()
+    signals = Signals()
     store = _StandsStill(signals)
     try:
         settings = _settings(servers, is_shared=is_shared)
@@ -105,7 +105,7 @@ def test_a_stop_while_clickhouse_is_away_is_a_clean_end(is_shared: bool, at_once
     """Nothing is landed nor raised; what had been read is counted, and is read again after the next start."""
     _alive, servers = _broker()
     settings = _settings(servers, is_shared=is_shared)
-    signals = consume.Signals()
+    signals = Signals()
     store = _Away(signals, at_once=at_once)
     too_late = threading.Timer(DEADLINE_S, signals.stop.set)
     too_late.start()
@@ -119,20 +119,11 @@ def test_a_stop_while_clickhouse_is_away_is_a_clean_end(is_shared: bool, at_once
     )
 
 
-def test_a_block_that_does_not_land_keeps_the_sink_from_its_work() -> None:
-    """Not at once, but after half a minute, by the name of its topic."""
-    signals = consume.Signals()
-    signals.inserting["scores"] = time.monotonic()
-    assert signals.stuck() is None
-    signals.inserting["examples"] = time.monotonic() - consume.LONGEST_INSERT_S - 1
-    assert "a block of examples for 31 s" in str(signals.stuck())
-
-
 def test_lag_and_freshness_grow_while_no_block_lands() -> None:
     """The first block stands still, the next fills the buffer, what follows is not fetched: each record counts."""
     broker, servers = _broker()
     store, metrics = FrozenStore(), RecordedMetrics()
-    signals = consume.Signals(metrics=metrics)
+    signals = Signals(metrics=metrics)
     settings = replace(_settings(servers, is_shared=False), max_rows=2, max_wait_s=0.1)
     loop = threading.Thread(target=consume.run, args=(settings, store, MemoryDeadLetters(), b"key", signals))
     loop.start()

@@ -15,6 +15,7 @@ from sinks import consume
 from sinks.memory import MemoryDeadLetters, MemoryStore
 from sinks.metrics import RecordedMetrics
 from sinks.settings import SinkSettings
+from sinks.signals import Signals
 from tests.sinks.made import FrozenStore, example
 from tests.streams.log import eventually
 
@@ -63,7 +64,7 @@ def _joins(servers: str, ends: threading.Event) -> None:
 def test_what_was_paused_is_read_again_after_a_rebalance() -> None:
     """Back-pressure has paused the topic when another member comes and goes: the one that stays lands everything."""
     store, metrics, left = FrozenStore(), RecordedMetrics(), threading.Event()
-    signals = consume.Signals(metrics=metrics)
+    signals = Signals(metrics=metrics)
     with _broker() as servers:
         arguments = (_settings(servers), store, MemoryDeadLetters(), b"key", signals)
         threads = [
@@ -107,7 +108,7 @@ def _land(servers: str) -> None:
         if len(store.rows("examples")) >= RECORDS:
             stop.set()
 
-    signals = consume.Signals(stop=stop, beat=stop_when_landed)
+    signals = Signals(stop=stop, beat=stop_when_landed)
     consume.run(_settings(servers, debug="cgrp,broker"), store, MemoryDeadLetters(), b"key", signals)
 
 

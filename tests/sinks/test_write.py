@@ -15,7 +15,7 @@ from sinks.memory import MemoryDeadLetters, MemoryStore
 from sinks.tables import table
 from sinks.values import Block, Refused, Row
 from sinks.write import Writer, block_of
-from tests.sinks.made import EXAMPLES, arrived, example
+from tests.sinks.made import EXAMPLES, arrived, batch_of, example
 
 TABLE = table("examples")
 
@@ -47,20 +47,10 @@ class Flaky(MemoryStore):
             raise Temporary("no answer", table=block.table.name)
 
 
-def _batch(count: int) -> Batch:
-    batch = Batch(TABLE)
-    for offset in range(count):
-        record = arrived(example(offset), offset)
-        row = decoders(b"key")["examples"](record)
-        assert isinstance(row, Row)
-        batch.add(record, row)
-    return batch
-
-
 def test_a_lost_request_is_sent_again_under_the_same_token() -> None:
     """While nothing is there the same block goes out again: a first one still under way is known by its token."""
     store = Flaky(lost_requests=2)
-    Writer(store, MemoryDeadLetters(), Event()).write(_batch(3), store.take_leases([EXAMPLES]))
+    Writer(store, MemoryDeadLetters(), Event()).write(batch_of(3), store.take_leases([EXAMPLES]))
     assert (len(store.rows("examples")), len(store.seen), len(set(store.seen))) == (3, 3, 1)
 
 
@@ -68,7 +58,7 @@ def test_a_lost_answer_is_looked_up_in_the_table() -> None:
     """Test 11: a block that has landed is not sent again, even where the store has forgotten its token."""
     store = Flaky(lost_answers=1)
     store.tokens = Forgetful()
-    Writer(store, MemoryDeadLetters(), Event()).write(_batch(3), store.take_leases([EXAMPLES]))
+    Writer(store, MemoryDeadLetters(), Event()).write(batch_of(3), store.take_leases([EXAMPLES]))
     assert (len(store.rows("examples")), len(store.seen)) == (3, 1)
 
 
@@ -76,7 +66,7 @@ def test_a_block_that_landed_in_part_is_completed() -> None:
     """Test 3: what is missing after an unknown outcome lands under another token; a token names one set of rows."""
     store = Flaky(lost_requests=1)
     leases = store.take_leases([EXAMPLES])
-    block = block_of(TABLE, _batch(6).rows, leases, 0)
+    block = block_of(TABLE, batch_of(6).rows, leases, 0)
     MemoryStore.insert(store, block.of([1, 4, 5]))
     Writer(store, MemoryDeadLetters(), Event()).land(block)
     assert sorted(row["_offset"] for row in store.rows("examples")) == [0, 1, 2, 3, 4, 5]
@@ -86,7 +76,7 @@ def test_a_block_that_landed_in_part_is_completed() -> None:
 def test_bisecting_after_an_unknown_outcome_doubles_nothing() -> None:
     """Rows that an open first try had landed are not sent again by the halves."""
     store, letters = Flaky(lost_requests=1), MemoryDeadLetters()
-    batch = _batch(8)
+    batch = batch_of(8)
     record, row = batch.rows[3]
     batch.rows[3] = (record, row._replace(values=(None, *row.values[1:])))
     leases = store.take_leases([EXAMPLES])
@@ -100,7 +90,7 @@ def test_bisecting_after_an_unknown_outcome_doubles_nothing() -> None:
 def test_two_blocks_never_share_a_token(steps: list[str], rows: int) -> None:
     """Test 12: however blocks are cut, completed and built again, each has a token of its own."""
     leases = {EXAMPLES: "lease"}
-    blocks = [block_of(TABLE, _batch(rows).rows, leases, 0), block_of(TABLE, _batch(rows).rows, leases, 0)]
+    blocks = [block_of(TABLE, batch_of(rows).rows, leases, 0), block_of(TABLE, batch_of(rows).rows, leases, 0)]
     for step in steps:
         newest = blocks[-1]
         blocks.append(newest.part(0, len(newest)) if step == "part" else newest.of(range(len(newest))))
@@ -110,7 +100,7 @@ def test_two_blocks_never_share_a_token(steps: list[str], rows: int) -> None:
 def test_a_record_and_its_replay_in_one_batch_land_once() -> None:
     """The table cannot tell of rows that stand in the same block."""
     store = MemoryStore()
-    batch = _batch(2)
+    batch = batch_of(2)
     record = arrived(example(1, attempt=1), 7)
     row = decoders(b"key")["examples"](record)
     assert isinstance(row, Row)
@@ -123,7 +113,7 @@ def test_giving_up_leaves_the_outcome_open() -> None:
     store, stop = Flaky(lost_answers=10**6), Event()
     stop.set()
     with pytest.raises(Temporary):
-        Writer(store, MemoryDeadLetters(), stop).write(_batch(1), store.take_leases([EXAMPLES]))
+        Writer(store, MemoryDeadLetters(), stop).write(batch_of(1), store.take_leases([EXAMPLES]))
 
 
 def test_two_batches_never_share_a_token() -> None:
@@ -131,8 +121,8 @@ def test_two_batches_never_share_a_token() -> None:
     store = Flaky()
     leases = store.take_leases([EXAMPLES])
     writer = Writer(store, MemoryDeadLetters(), Event())
-    writer.write(_batch(2), leases)
-    writer.write(_batch(2), leases)
+    writer.write(batch_of(2), leases)
+    writer.write(batch_of(2), leases)
     assert len(set(store.seen)) == 2
 
 
@@ -147,9 +137,9 @@ def test_a_refused_record_is_written_whole() -> None:
     assert (letters.letters[0].value, letters.letters[0].offset, letters.letters[0].stage) == (b"junk", 5, "sink")
 
 
-def test_a_revoked_partition_leaves_the_batch() -> None:
+def test_a_revoked_partition_leaves_thebatch_of() -> None:
     """What was read of a partition that another sink reads now is forgotten here."""
-    batch = _batch(2)
+    batch = batch_of(2)
     batch.refuse(arrived(b"junk", 5), Refused("undecodable", "no header"))
     batch.cover(arrived(b"junk", 5))
     batch.drop({EXAMPLES})
