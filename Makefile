@@ -6,7 +6,7 @@ export UV_LINK_MODE ?= copy
 # 1: tests on Apache Kafka fail instead of being skipped where Java or Maven is missing.
 export REQUIRE_APACHE ?= 0
 # Most tests wait for a broker, not for a core. A file's tests stay together, for they share what it starts; the long ones (tests/crash) come first.
-IN_PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
+IN_PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14

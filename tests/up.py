@@ -1,4 +1,4 @@
-"""`still up` as a process of its own, for tests that stop it, kill it and start it again."""
+"""`still up` as a process of its own, for tests that stop, kill and start it; and what they send and ask."""
 
 import contextlib
 import os
@@ -8,14 +8,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from still import wiring
 from still.embedded.errors import StackNotRunningError
 from still.embedded.stack import read_children
 from still.settings import Settings, load
+from streams.publisher import Publisher
 
 READY_S = 300.0
+LANDED_S = 240.0
 _UP = "Ctrl-C stops everything in order."
 
 
@@ -79,6 +83,40 @@ class Up:
             assert self.process.poll() is None, f"`still up` ended before: {what}; it said {self.said()[-3000:]}"
             assert time.monotonic() < deadline, f"not in time: {what}; it said {self.said()[-3000:]}"
             time.sleep(0.1)
+
+
+def send_turn(settings: Settings, text: str, sequence: int, contacts: range) -> None:
+    """Turn number `sequence` of each contact, confirmed by the broker."""
+    with Publisher(settings.bootstrap_servers) as publisher:
+        for number in contacts:
+            chat = [{"role": "user", "content": text}]
+            publisher.turn(f"contact-{number}", chat, sequence=sequence, customer_id=f"customer-{number}")
+
+
+def send_closed(settings: Settings, sequence: int, contacts: range) -> None:
+    """The end of each contact, confirmed by the broker."""
+    with Publisher(settings.bootstrap_servers) as publisher:
+        for number in contacts:
+            publisher.closed(f"contact-{number}", sequence=sequence)
+
+
+def rows_of(settings: Settings, sql: str) -> list[dict[str, Any]]:
+    """What ClickHouse answers."""
+    client = wiring.clickhouse(settings)
+    try:
+        return client.rows(sql)
+    finally:
+        client.close()
+
+
+def count_of(settings: Settings, table: str) -> int:
+    """How many rows a table or view has."""
+    return int(rows_of(settings, f"SELECT count() AS n FROM stillstream.{table}")[0]["n"])
+
+
+def await_conversations(up: Up, settings: Settings, count: int) -> None:
+    """Return when so many conversations have landed."""
+    up.until(lambda: count_of(settings, "newest_conversations") >= count, LANDED_S, f"{count} conversations landed")
 
 
 Runs = Callable[..., Up]
