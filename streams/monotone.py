@@ -29,8 +29,10 @@ class Monotone:
         self._mark: tuple[str, int, int] | None = None
         self._waived = False
 
-    def is_new(self, provenance: Provenance) -> bool:
+    def is_new(self, provenance: Provenance, *, is_accepted: bool = False) -> bool:
         """Whether the record is above the mark, which then moves up; a replayed dead letter (attempt > 0) always is.
+
+        `is_accepted` takes it with a hole before it; a repeat of it waives nothing, or a later hole would pass.
 
         Raises:
             GapFound: a record before this one is missing.
@@ -42,6 +44,7 @@ class Monotone:
         if self._mark is not None and self._mark[0] == provenance.cluster_id:
             if here <= self._mark:
                 return False
+            self._waived |= is_accepted
             self._check(provenance, self._mark[1])
         self._mark = here
         if provenance.previous_offset is not None:  # a session's first record tells nothing of what came before it

@@ -93,10 +93,12 @@ class DistillStage:
                 yield None if isinstance(conversation, Rejected) else conversation.provenance
 
     def _is_new(self, seen: Monotone, provenance: Provenance) -> bool:
-        if self._settings.accepted_gaps and place_of(provenance) in self._settings.accepted_gaps:
+        accepted = self._settings.accepted_gaps
+        is_accepted = bool(accepted) and provenance.attempt == 0 and place_of(provenance) in accepted
+        is_new = seen.is_new(provenance, is_accepted=is_accepted)
+        if is_accepted and is_new:
             log.warning("gap_accepted", record=place_of(provenance), follows=provenance.previous_offset)
-            seen.waive()
-        return seen.is_new(provenance)
+        return is_new
 
     def _yield_of(self, conversation: Conversation, partition: int) -> list[Outgoing]:
         distilled = distill(conversation, self._settings, self._previous.get(partition))

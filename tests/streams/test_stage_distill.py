@@ -102,6 +102,17 @@ def test_a_person_takes_the_record_behind_a_hole() -> None:
     assert [s.conversation_id for s in log.of("scores", Score)] == ["c12", "c20"]
 
 
+@pytest.mark.parametrize("attempt", [0, 1])
+def test_a_person_takes_one_hole_and_no_other(attempt: int) -> None:
+    """The record that was named comes again, as a repeat or out of the dead letters: the next hole is still told."""
+    log, arrived = RecordedLog(), behind_a_hole()
+    again = replayed(12, 2) if attempt else arrived[1]._replace(offset=2)
+    stage = stage_on(log, accepted="conversation.events[2]@12")
+    stage.settle(Chunk("conversations", 2, (*arrived, again), 1))
+    with pytest.raises(GapFound, match="offset 20 follows offset 15"):
+        stage.settle(Chunk("conversations", 2, (Arrived(3, 3, b"k", codec.encode(conversation(20, 15))),), 1))
+
+
 def test_poison_among_conversations_is_no_hole() -> None:
     """The conversation that cannot be read is a letter, and its successor is distilled; so also behind a restart."""
     log = RecordedLog()
