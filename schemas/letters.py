@@ -29,8 +29,12 @@ CUT_SHA256 = "still-cut-sha256"
 _CUT = frozenset({CUT_BYTES, CUT_SHA256})
 
 MAX_BYTES = 15_000_000
-"""Largest value and headers that a letter holds whole; the topic takes messages of 16 MB."""
+"""Largest key, value and headers that a letter holds whole; the topic takes messages of 16 MB.
+
+The key counts twice, for the letter lies under it too.
+"""
 KEPT_BYTES = 10_000
+"""What is kept of the key, of the value and of the headers where all together are larger."""
 MAX_DETAIL = 2_000
 _DIGITS = 19
 """As many as a 64-bit number has; Python refuses to read numbers of thousands."""
@@ -107,7 +111,8 @@ def letter_of(taken: Taken, stage: str, reason: str, detail: str) -> DeadLetter:
     """The letter of a refused record; the same record, stage and attempt make the same `dead_letter_id`."""
     replay = replay_of(taken.headers)
     first = replay.origin if replay else taken.position
-    value, headers = _fitting(taken.value, _published(taken.headers) if replay else dict(taken.headers))
+    headers = _published(taken.headers) if replay else dict(taken.headers)
+    key, value, headers = _fitting(taken.key, taken.value, headers)
     return DeadLetter(
         dead_letter_id=stable_id(*first[:4], stage, first.attempt),
         stage=stage,
@@ -117,7 +122,7 @@ def letter_of(taken: Taken, stage: str, reason: str, detail: str) -> DeadLetter:
         topic=first.topic,
         partition=first.partition,
         offset=first.offset,
-        key=taken.key,
+        key=key,
         value=value,
         failed_at=taken.timestamp,
         headers=headers,
@@ -149,15 +154,34 @@ def _published(headers: Headers) -> dict[str, bytes]:
     return {name: value for name, value in headers.items() if name not in _REPLAY}
 
 
-def _fitting(value: bytes | None, headers: dict[str, bytes]) -> tuple[bytes | None, dict[str, bytes]]:
-    """Value and headers as they are, or cut to what the topic takes, with size and sha256 of the whole value."""
+def _fitting(
+    key: bytes | None, value: bytes | None, headers: dict[str, bytes]
+) -> tuple[bytes | None, bytes | None, dict[str, bytes]]:
+    """Key, value and headers as they are, or cut to what the topic takes, with size and sha256 of the whole value."""
     headers = {name: held for name, held in headers.items() if name not in _CUT}  # a publisher's say nothing of a cut
-    size = len(value or b"") + sum(len(name) + len(held) for name, held in headers.items())
-    if size <= MAX_BYTES or value is None:
-        return value, headers
-    short = {name: held for name, held in headers.items() if len(held) <= MAX_DETAIL}
+    size = 2 * len(key or b"") + len(value or b"") + sum(map(_header_bytes, headers.items()))
+    if size <= MAX_BYTES:
+        return key, value, headers
+    short, kept = key and key[:KEPT_BYTES], _short(headers)
+    if value is None:
+        return short, None, kept
     digest = hashlib.sha256(value).hexdigest().encode()
-    return value[:KEPT_BYTES], {**short, CUT_BYTES: b"%d" % len(value), CUT_SHA256: digest}
+    return short, value[:KEPT_BYTES], {**kept, CUT_BYTES: b"%d" % len(value), CUT_SHA256: digest}
+
+
+def _short(headers: dict[str, bytes]) -> dict[str, bytes]:
+    """The headers that fit into KEPT_BYTES, the first ones first."""
+    kept: dict[str, bytes] = {}
+    room = KEPT_BYTES
+    for header in headers.items():
+        if _header_bytes(header) <= room:
+            room -= _header_bytes(header)
+            kept[header[0]] = header[1]
+    return kept
+
+
+def _header_bytes(header: tuple[str, bytes]) -> int:
+    return len(header[0].encode()) + len(header[1])
 
 
 def _count(text: bytes, limit: int) -> int:

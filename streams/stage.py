@@ -93,12 +93,6 @@ class Refusals:
             log.warning("record_rejected", stage=rejected.stage, reason=rejected.reason, topic=self._topic,
                         partition=chunk.partition, offset=arrived.offset)  # fmt: skip
         self._log.metrics.add("records_rejected", len(refused), topic=self._topic)
-        return [
-            Outgoing(
-                self._log.prefix + DEAD_LETTERS,
-                chunk.partition,
-                arrived.key,
-                codec.encode(dead_letter_of(arrived, source, rejected)),
-            )
-            for arrived, rejected in refused
-        ]
+        letters = [dead_letter_of(arrived, source, rejected) for arrived, rejected in refused]
+        topic = self._log.prefix + DEAD_LETTERS
+        return [Outgoing(topic, chunk.partition, letter.key, codec.encode(letter)) for letter in letters]

@@ -103,6 +103,25 @@ def test_what_no_letter_holds_is_cut_with_its_size_and_digest() -> None:
     assert len(codec.encode(whole)) < 16_000_000
 
 
+@pytest.mark.parametrize("value", [b"x", None])
+@pytest.mark.parametrize(
+    ("key", "headers"),
+    [
+        (b"k" * (MAX_BYTES // 2 + 1), {}),
+        (b"k", {str(n): b"h" * 1000 for n in range(MAX_BYTES // 1000 + 1)}),
+        (b"k", {"h" * (MAX_BYTES + 1): b""}),
+    ],
+    ids=["key", "many headers", "a header's name"],
+)
+def test_whatever_is_huge_a_letter_fits_under_its_key(
+    key: bytes, headers: dict[str, bytes], value: bytes | None
+) -> None:
+    """Compressed, a record of many megabytes passes a topic's limit: its letter must not end a stage for good."""
+    letter = letter_of(Taken(AT, 5, key, value, headers), "assemble", "wrong_key", "")
+    assert len(codec.encode(letter)) + len(letter.key or b"") < MAX_BYTES
+    assert digest_of(letter) == (value and hashlib.sha256(value).hexdigest(), len(value or b""))
+
+
 def test_what_a_publisher_names_like_our_headers_changes_no_letter() -> None:
     """A record that carries the marks of a cut, or an origin that no partition has, is taken for what it is."""
     marks = {"still-cut-bytes": b"9" * 5000, "still-cut-sha256": b"none", "h": b"v"}
