@@ -29,6 +29,9 @@ LAST_OFFSET = "last_offset"
 
 T = TypeVar("T")
 
+_LAST = 2**31 - 1
+"""The largest index that travels; one that names no message of its event may lie beyond it once it is shifted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -151,7 +154,7 @@ def _shift_usage(usage: Usage, event: ConversationEvent, base: int) -> Usage:
     if index is None and event.kind == "turn":
         spoken = [i for i, message in enumerate(event.messages) if message["role"] == "assistant"]
         index = spoken[-1] if spoken else None
-    return replace(usage, message=None if index is None else base + index)
+    return replace(usage, message=None if index is None else min(base + index, _LAST))
 
 
 def _shift_label(label: dict[str, Any], event: ConversationEvent, base: int) -> dict[str, Any]:
@@ -168,7 +171,7 @@ def _shift_feedback(feedback: Feedback, event: ConversationEvent, base: int) -> 
     """Feedback that comes with messages counts in them; feedback that comes alone counts in the conversation."""
     if feedback.message is None or not event.messages:
         return feedback
-    return replace(feedback, message=base + feedback.message)
+    return replace(feedback, message=min(base + feedback.message, _LAST))
 
 
 def _merge_outcomes(outcomes: Sequence[Outcome]) -> Outcome | None:

@@ -125,7 +125,7 @@ def is_valid(call: Call, schemas: Mapping[str, Mapping[str, object]]) -> bool:
     if not schemas:
         return True
     required = schemas[call.name].get("required", ()) if call.name in schemas else None
-    return isinstance(required, (list, tuple)) and all(name in call.arguments for name in required)
+    return isinstance(required, (list, tuple)) and all(isinstance(n, str) and n in call.arguments for n in required)
 
 
 def _calls_answered(transcript: Transcript) -> float | None:

@@ -33,7 +33,7 @@ _DIGIT = re.compile(r"\d")
 _LONG_NUMBER = re.compile(r"\d(?:[ .()/-]{0,3}[\dA-Za-z]){5}")
 """Gates: most texts need none of the patterns behind them."""
 
-EMAIL = re.compile(r"[\w.%+'-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
+EMAIL = re.compile(r"[\w.%+'-]{1,254}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
 URL = re.compile(r"https?://[^\s<>\"')\]]+")
 _URL_SECRET = re.compile(r"//[^/]*@|[?&][^=]+=.|/(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{16,}")
 IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
@@ -41,7 +41,7 @@ IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{4,39}(?![\w:])")
 CARD = re.compile(
     r"(?<![\w.-])(?:[2-6]\d{12,18}|[2-6]\d{3}([ -])\d{4}\1\d{4}\1\d{1,7}|3\d{3}([ -])\d{6}\2\d{4,5})(?!\w|-\d)"
 )
-IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{1,4}){3,8}(?!\w)", re.IGNORECASE)
+IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{1,4}+){3,8}(?!\w)", re.IGNORECASE)
 _TECHNICAL_ID = re.compile(r"(?<!\w)(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,})(?!\w)", re.IGNORECASE)
 """A UUID, or its like without dashes (no IBAN of hex digits alone is that long): some pass for an IBAN by accident."""
 
@@ -53,7 +53,7 @@ _SUFFIX = (
 )
 ADDRESS = re.compile(
     rf"(?<![\w#-])\d{{1,6}}[A-Za-z]?,?\s+(?:[A-Z0-9][\w'.-]*\s+){{1,4}}{_SUFFIX}"
-    r"|(?<!\w)[A-ZÄÖÜ][\wäöüß-]*(?:straße|strasse|str\.|weg|platz|allee|gasse|ring|damm)\s+\d{1,4}\s?[a-z]?(?!\w)"
+    r"|(?<!\w)[A-ZÄÖÜ][\wäöüß-]{0,80}(?:straße|strasse|str\.|weg|platz|allee|gasse|ring|damm)\s+\d{1,4}\s?[a-z]?(?!\w)"
     r"|(?<!\w)(?:Calle|Avenida|Avda\.|Plaza|Paseo)\s+(?:de\s+|la\s+|del\s+)*[A-ZÁÉÍÓÚÑ][\wáéíóúñ]*,?\s+\d{1,4}(?!\w)"
 )
 _UNIT = re.compile(r",?\s+(?:Apt|Apartment|Suite|Ste|Unit)\b\.?\s*#?\s*\w+")

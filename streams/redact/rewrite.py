@@ -23,6 +23,9 @@ NUMERIC: frozenset[Kind] = frozenset({"phone", "zip", "ssn", "card", "customer_i
 MAX_EMBEDDED = 3
 """How often JSON is read in texts of JSON: each may be `MAX_DEPTH` levels, and Python goes down a thousand calls."""
 
+_LONGER = 400
+"""By how many characters a short JSON text may grow: surrogates are not as long as what they stand for."""
+
 _ENCODED = re.compile(r"(?:data:[\w/+.;=-]{0,80},)?[A-Za-z0-9+/_-]{256,}={0,2}")
 """Pictures and sounds in base64 are no words: what looks like a number in them is none."""
 
@@ -154,8 +157,15 @@ def parse(text: str) -> dict[str, Any] | list[Any] | None:
 
 
 def write_like(text: str, value: Any) -> str:
-    """JSON in the style of a text: its spacing, its indent, its way with letters beyond ASCII."""
+    """JSON in the style of a text: its spacing, its indent, its way with letters beyond ASCII.
+
+    Without spaces where they would make it much longer than it was: deep lists, indented, grow to many times their
+    size, and no topic takes that.
+    """
     indent = 2 if "{\n" in text or "[\n" in text else None
     spaced = indent is not None or '": ' in text
     separators = (", " if spaced and indent is None else ",", ": " if spaced else ":")
-    return json.dumps(value, ensure_ascii=text.isascii(), indent=indent, separators=separators)
+    made = json.dumps(value, ensure_ascii=text.isascii(), indent=indent, separators=separators)
+    if len(made) <= 1.25 * len(text) + _LONGER:
+        return made
+    return json.dumps(value, ensure_ascii=text.isascii(), separators=(",", ":"))

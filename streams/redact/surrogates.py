@@ -42,6 +42,7 @@ _KEPT_WORDS = frozenset(
 _GERMAN_STREET = re.compile(r"(straße|strasse|str\.|weg|platz|allee|gasse|ring|damm)$", re.IGNORECASE)
 
 
+_SEPARATORS = re.compile(r"[ .()/+-]")
 _FORMS: dict[Kind, re.Pattern[str]] = {
     "phone": re.compile(r"[0-9]{2,}(?:x[0-9]+)?"),
     "card": re.compile(r"[2-6][0-9]{11,18}"),
@@ -74,7 +75,7 @@ class Surrogates:
     def of(self, kind: Kind, value: str) -> str:
         """The surrogate of a value of this kind; one without the kind's form keeps its own, with other characters."""
         form = _FORMS.get(kind)
-        has_form = form is None or form.fullmatch(re.sub(r"[ .()/+-]", "", value)) is not None
+        has_form = form is None or form.fullmatch(_SEPARATORS.sub("", value)) is not None
         return self._makers[kind](value) if has_form else self._scrambled(value)
 
     def _number(self, *parts: str) -> int:
@@ -125,7 +126,7 @@ class Surrogates:
         return _refill(value, head + luhn_digit(head))
 
     def _iban(self, value: str) -> str:
-        compact = re.sub(r"[ -]", "", value)
+        compact = _SEPARATORS.sub("", value)
         country, account = compact[:2], self._scrambled(compact[4:])
         return _refill(value, country + iban_check(country, account) + account)
 
@@ -167,7 +168,10 @@ class Surrogates:
             return self._scrambled(value)
         number = self._number("date", str(date.month), str(date.day))
         month, day = 1 + number % 12, 13 + number // 12 % 16  # a day over 12 can't be taken for a month
-        return _write_date(value, 1950 + number // 192 % 50 if date.year else None, month, day)
+        year = 1950 + number // 192 % 50 if date.year else None
+        made = _write_date(value[date.start : date.end], year, month, day)
+        # What stands beside the date: a mark such as `*` or brackets, or what nobody can vouch for.
+        return self._scrambled(value[: date.start]) + made + self._scrambled(value[date.end :])
 
     def _scrambled(self, value: str, salt: str = "") -> str:
         """Each digit another digit, each letter another of its case; nothing else moves, no leading zero appears."""

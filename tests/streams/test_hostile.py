@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas import codec
-from schemas.records import Conversation, Example
+from schemas.records import Conversation, ConversationEvent, Example, Feedback, Usage
 from streams.assemble import Assembler
 from streams.distill import distill
 from streams.redact import redact
+from streams.redact.known import KIND_OF_KEY, is_telling
 from streams.settings import AssembleSettings, DistillSettings, RedactSettings
 from streams.values import Arrived
 from tests.streams.test_depth import within
@@ -39,7 +41,16 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=8,
 )
-FUNCTION = st.fixed_dictionaries({"name": TEXT}, optional={"arguments": JSON | st.just("{}")})
+NUMBERS = st.sampled_from(
+    ["01/02/1990", "1990-01-02", "2.1.90", "DE89.3704.0044.0532.0130.00", "+49/30 1234567x1", "4111.1111.1111.1111"]
+)
+BEFORE, BEHIND = st.sampled_from(["", "(", "*", "d. "]), st.sampled_from(["", ")", "?", "T0"])
+ODD = st.tuples(BEFORE, NUMBERS, BEHIND).map("".join)
+PERSONAL = st.dictionaries(st.sampled_from(sorted(KIND_OF_KEY)), ODD, max_size=3)
+"""Values under the keys of personal ones, nearly in the form that these have."""
+
+ARGUMENTS = JSON | st.just("{}") | PERSONAL | PERSONAL.map(lambda found: orjson.dumps(found).decode())
+FUNCTION = st.fixed_dictionaries({"name": TEXT}, optional={"arguments": ARGUMENTS})
 CALL = st.fixed_dictionaries({"function": FUNCTION}, optional={"id": JSON, "type": JSON})
 CONTENT = st.none() | TEXT | st.lists(JSON | st.fixed_dictionaries({"type": st.just("text"), "text": JSON}), max_size=3)
 MESSAGE = st.fixed_dictionaries(
@@ -54,6 +65,9 @@ MESSAGE = st.fixed_dictionaries(
         "name": JSON,
     },
 )
+TOOL = st.fixed_dictionaries(
+    {"function": st.fixed_dictionaries({"name": TEXT, "parameters": st.fixed_dictionaries({"required": JSON})})}
+)
 LABEL = st.fixed_dictionaries(
     {"task": st.sampled_from(["intent", "entities", "response", "tools", "safety"]), "target": JSON},
     optional={"message": st.just(0), "label_set": JSON, "source": JSON},
@@ -67,9 +81,9 @@ EVENT = st.fixed_dictionaries(
     },
     optional={
         "labels": st.lists(LABEL, max_size=4),
-        "tools": st.none() | st.lists(st.dictionaries(TEXT, JSON, max_size=2), max_size=2),
+        "tools": st.none() | st.lists(st.dictionaries(TEXT, JSON, max_size=2) | TOOL, max_size=2),
         "customer_id": TEXT,
-        "metadata": st.dictionaries(TEXT, TEXT, max_size=2),
+        "metadata": st.dictionaries(TEXT, TEXT, max_size=2) | PERSONAL,
     },
 )
 
@@ -88,3 +102,67 @@ def test_legal_events_pass_every_step(event: dict[str, Any]) -> None:
     codec.encode(distilled.score)
     for example in distilled.examples:
         assert codec.decode(codec.encode(example), Example) == example
+
+
+def taken_to_the_end(*events: ConversationEvent) -> Conversation:
+    """The last conversation that these events make, once its score and examples were written."""
+    assembler, found = Assembler("k1", 0, AssembleSettings()), None
+    for offset, event in enumerate(events):
+        step = assembler.take(Arrived(offset, 0, event.conversation_id.encode(), codec.encode(event)))
+        assert step.rejected is None
+        if step.draft is not None:
+            found = codec.decode(codec.encode(redact(step.draft, SECRET)), Conversation)
+            distilled = distill(found, DistillSettings(), None)
+            codec.encode(distilled.score)
+            assert all(codec.encode(example) for example in distilled.examples)
+    assert found is not None
+    return found
+
+
+def whole(*messages: dict[str, Any], **fields: Any) -> ConversationEvent:
+    """A contact in one event."""
+    return ConversationEvent("e", "c", "conversation", messages=list(messages), **fields)
+
+
+def test_an_index_that_names_no_message_stays_one_that_travels() -> None:
+    """Usage and feedback may name any index; counted in the conversation it must not pass what the schema holds."""
+    said = {"role": "user", "content": "hello"}
+    last = 2**31 - 1
+    first = ConversationEvent("e1", "c", "turn", messages=[said])
+    more = ConversationEvent(
+        "e2", "c", "turn", messages=[said], usage=(Usage(last),), feedback=Feedback("f", "boolean", True, last)
+    )
+    made = taken_to_the_end(first, more, ConversationEvent("e3", "c", "closed"))
+    assert (made.usage[0].message, made.feedback[0].message) == (last, last)
+
+
+def test_a_tool_that_requires_what_is_no_name_stops_nothing() -> None:
+    """Definitions travel verbatim, so that anything may stand in the list of what a tool requires."""
+    call = {"function": {"name": "find", "arguments": "{}"}}
+    tool = {"type": "function", "function": {"name": "find", "parameters": {"required": [["id"], {}, 1]}}}
+    taken_to_the_end(whole({"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [call]}, tools=[tool]))
+
+
+@pytest.mark.parametrize("key", {kind: key for key, kind in KIND_OF_KEY.items()}.values())
+@pytest.mark.parametrize("odd", ["(01/02/1990)", "*01.02.1990", "d. 1.2.90", "DE89.3704.0044.0532.0130.00", "0x+12"])
+def test_a_personal_value_in_no_form_of_its_kind_is_replaced_all_the_same(key: str, odd: str) -> None:
+    """Brackets around a date of birth, dots in an account: nothing ends, and nothing of the value stays."""
+    made = taken_to_the_end(whole({"role": "user", "content": "hello"}, metadata={key: odd}))
+    assert (made.metadata[key] != odd) == is_telling(odd, KIND_OF_KEY[key])
+
+
+def test_json_that_is_written_anew_does_not_grow_out_of_its_topic() -> None:
+    """Deep lists with one line break pass an event's limit; indented they had sixty times their size."""
+    text = "[\n" + "[" * 50 + '"mia.li@corp.com",' + "1," * 100_000 + "1" + "]" * 51
+    made = taken_to_the_end(whole({"role": "user", "content": "x"}, {"role": "tool", "content": text}))
+    assert len(made.messages[1]["content"]) < 1.5 * len(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["me@ " + "a1" * 150_000, "1 " + "A-" * 150_000],
+    ids=["one word", "one word of dashes"],
+)
+def test_a_word_of_many_pages_is_read_through_once(text: str) -> None:
+    """A pasted key or picture is a single word: to look for addresses from each of its letters would take hours."""
+    taken_to_the_end(whole({"role": "user", "content": text}))
