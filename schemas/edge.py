@@ -51,6 +51,8 @@ def check_shallow(event: ConversationEvent) -> ConversationEvent:
     for name in ("occurred_at", "started_at"):
         _check_time(name, getattr(event, name))
     _check_kind(event)
+    if event.tools is not None and not isinstance(event.tools, list):
+        raise InvalidRecord(f"tools={quoted(event.tools)} is no list of tool definitions; send null for unknown")
     for index, message in enumerate(event.messages):
         _check_message(index, message)
     for usage in event.usage:

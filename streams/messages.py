@@ -35,7 +35,13 @@ def brief(tools: Tools | None) -> Tools | None:
 @lru_cache(maxsize=64)
 def _brief(tools: bytes) -> Tools:
     """Keyed by content: the conversations of one agent all offer the same."""
-    return [{"type": "function", "function": _brief_function(tool)} for tool in orjson.loads(tools) if _function(tool)]
+    offers = _listed(orjson.loads(tools))
+    return [{"type": "function", "function": _brief_function(tool)} for tool in offers if _function(tool)]
+
+
+def _listed(tools: Any) -> list[Any]:
+    """The offers; none where a conversation of before the edge asked for a list holds something else."""
+    return tools if isinstance(tools, list) else []
 
 
 def _function(tool: Any) -> dict[str, Any]:
@@ -64,7 +70,7 @@ _KEPT = frozenset({"type", "enum", "required", "format", "anyOf", "const"})
 
 def offered(tools: Tools | None) -> dict[str, dict[str, Any]]:
     """Parameter schemas of the offered tools by name."""
-    return {name: _parameters(tool) for tool in tools or () if (name := _function(tool).get("name"))}
+    return {name: _parameters(tool) for tool in _listed(tools) if (name := _function(tool).get("name"))}
 
 
 def _parameters(tool: Any) -> dict[str, Any]:

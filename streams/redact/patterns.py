@@ -7,6 +7,7 @@ reservation codes, product and payment ids are business and stay.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import ip_address
@@ -167,5 +168,5 @@ def _birth_dates(text: str) -> Iterator[Found]:
     if not words:
         return
     for date in (*dates_in(text), *numeric_dates_in(text)):
-        if any(0 <= date.start - word <= _BIRTH_REACH for word in words):
+        if bisect_left(words, date.start - _BIRTH_REACH) < bisect_right(words, date.start):
             yield Found(date.start, date.end, "birth_date")

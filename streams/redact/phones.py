@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from functools import lru_cache
+from operator import attrgetter
 
 from streams.dates import Date, dates_in, numeric_dates_in
 
@@ -28,6 +31,11 @@ _GOES_ON = re.compile(r"[./-]?\d")
 """Behind what looks like a date: more of a number, as in `02.27.96.63.08`."""
 
 _DIGITS = re.compile(r"\d+")
+_LONGEST_DATE = 64
+"""More characters than a date has."""
+
+_START = attrgetter("start")
+
 _FEWEST = 7
 """Digits of a number that its form alone gives away."""
 
@@ -71,21 +79,28 @@ def _is_count(number: str) -> bool:
     return len(groups) < _PAIRS and all(len(group) == 2 for group in groups)
 
 
-def _dates(text: str) -> Iterator[Date]:
-    """Dates that are no head of a number: with a year or a slash; in `May 0171 23` and `May 09 123 4567` is none."""
-    yield from numeric_dates_in(text)
-    for date in dates_in(text):
-        is_whole = _GOES_ON.match(text, date.end) is None
-        if is_whole and (date.year is not None or "/" in text[date.start : date.end]):
-            yield date
+@lru_cache(maxsize=256)
+def _dates(text: str) -> tuple[Date, ...]:
+    """Dates that are no head of a number: with a year or a slash; in `May 0171 23` and `May 09 123 4567` is none.
+
+    In order, and found once: each of many numbers asks.
+    """
+    said = (date for date in dates_in(text) if _GOES_ON.match(text, date.end) is None)
+    whole = (date for date in said if date.year is not None or "/" in text[date.start : date.end])
+    return tuple(sorted((*numeric_dates_in(text), *whole), key=_START))
 
 
 def _date_end(text: str, start: int) -> int | None:
     """Where the date ends that holds this place."""
-    return max((date.end for date in _dates(text) if date.start <= start < date.end), default=None)
+    dates = _dates(text)
+    first = bisect_left(dates, start - _LONGEST_DATE, key=_START)
+    near = dates[first : bisect_right(dates, start, key=_START)]
+    return max((date.end for date in near if start < date.end), default=None)
 
 
 def _before_date(text: str, start: int, end: int) -> int:
     """The end of a number, or where it ends if a date of digits follows within it."""
-    first = min((date.start for date in numeric_dates_in(text) if start < date.start < end), default=end)
-    return start + len(text[start:first].rstrip(" /-"))
+    dates = numeric_dates_in(text)
+    following = bisect_right(dates, start, key=_START)
+    first = dates[following].start if following < len(dates) else end
+    return start + len(text[start : min(first, end)].rstrip(" /-"))

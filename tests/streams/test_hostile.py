@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -141,6 +142,17 @@ def test_a_tool_that_requires_what_is_no_name_stops_nothing() -> None:
     call = {"function": {"name": "find", "arguments": "{}"}}
     tool = {"type": "function", "function": {"name": "find", "parameters": {"required": [["id"], {}, 1]}}}
     taken_to_the_end(whole({"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [call]}, tools=[tool]))
+
+
+@pytest.mark.parametrize("tools", [5, True, "find", {"function": {"name": "find"}}])
+def test_tools_that_are_no_list_are_refused_and_where_they_were_taken_stop_nothing(tools: Any) -> None:
+    """A new event is refused by name; a conversation that holds such tools since before is distilled without any."""
+    said = [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [{"function": {"name": "find"}}]}]
+    event = replace(whole(*said), tools=tools)
+    step = Assembler("k1", 0, AssembleSettings()).take(Arrived(0, 0, b"c", codec.encode(event)))
+    assert step.rejected is not None
+    assert (step.rejected.reason, f"tools={tools!r}" in step.rejected.detail) == ("invalid", True)
+    distill(replace(taken_to_the_end(whole(*said)), tools=tools), DistillSettings(), None)
 
 
 @pytest.mark.parametrize("key", {kind: key for key, kind in KIND_OF_KEY.items()}.values())
