@@ -42,7 +42,9 @@ IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{4,39}(?![\w:])")
 CARD = re.compile(
     r"(?<![\w.-])(?:[2-6]\d{12,18}|[2-6]\d{3}([ -])\d{4}\1\d{4}\1\d{1,7}|3\d{3}([ -])\d{6}\2\d{4,5})(?!\w|-\d)"
 )
-IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{1,4}+){3,8}(?!\w)", re.IGNORECASE)
+IBAN = re.compile(r"(?<!\w)[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]{1,4}+){3,8}(?!\w)")
+"""Its letters are spelt out: where case is ignored, `[A-Z]` takes the Turkish dotless i too, which is in no number."""
+
 _TECHNICAL_ID = re.compile(r"(?<!\w)(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,})(?!\w)", re.IGNORECASE)
 """A UUID, or its like without dashes (no IBAN of hex digits alone is that long): some pass for an IBAN by accident."""
 

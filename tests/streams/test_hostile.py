@@ -144,10 +144,19 @@ def test_a_tool_that_requires_what_is_no_name_stops_nothing() -> None:
     taken_to_the_end(whole({"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [call]}, tools=[tool]))
 
 
+@pytest.mark.parametrize("behind", ["ad\u0131na", "\u0130DA", "K\u0131", "\u017f1", "\u212a"])
+def test_letters_that_only_case_folding_takes_for_ours_end_no_account(behind: str) -> None:
+    """What a Turkish customer says behind an account is no part of it, and the account is replaced."""
+    made = taken_to_the_end(whole({"role": "user", "content": f"TR33 0006 1005 1978 6457 8413 26 {behind} please"}))
+    said = made.messages[0]["content"]
+    assert (said.startswith("TR33"), said.endswith(f" {behind} please")) == (False, True)
+
+
 @pytest.mark.parametrize("tools", [5, True, "find", {"function": {"name": "find"}}])
 def test_tools_that_are_no_list_are_refused_and_where_they_were_taken_stop_nothing(tools: Any) -> None:
     """A new event is refused by name; a conversation that holds such tools since before is distilled without any."""
-    said = [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [{"function": {"name": "find"}}]}]
+    call = {"role": "assistant", "tool_calls": [{"function": {"name": "find"}}]}
+    said: list[dict[str, Any]] = [{"role": "user", "content": "x"}, call]
     event = replace(whole(*said), tools=tools)
     step = Assembler("k1", 0, AssembleSettings()).take(Arrived(0, 0, b"c", codec.encode(event)))
     assert step.rejected is not None
