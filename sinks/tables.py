@@ -105,7 +105,10 @@ _LOW_CARDINALITY = frozenset(
         "run_id",
     ]
 )
-_NESTED_LISTS = frozenset({"feedback", "usage", "metrics"})
+_RECORDS_INSIDE = frozenset(
+    {"Provenance", "Usage", "Feedback", "Outcome", "HeldEvent", "Artifact", "Metric", "Gate", "Routing"}
+)
+"""Records that only stand in others: the schemas name them where they come again."""
 
 
 def _avro_columns(record: str, leave_out: frozenset[str] = frozenset()) -> tuple[Column, ...]:
@@ -115,12 +118,11 @@ def _avro_columns(record: str, leave_out: frozenset[str] = frozenset()) -> tuple
 
 def _column(field: dict[str, Any]) -> Column:
     name, type_, doc = field["name"], field["type"], field["doc"]
+    text = "Nullable(String)" if isinstance(type_, list) else "String"
     if field.get("contentType") == "application/json":
-        return Column(name, "Nullable(String)" if isinstance(type_, list) else "String", doc, "ZSTD(3)")
+        return Column(name, text, doc, "ZSTD(3)")
     if is_nested(type_):
-        return Column(
-            name, "Nullable(String)" if isinstance(type_, list) else "String", f"{doc} (JSON text)", "ZSTD(3)"
-        )
+        return Column(name, text, f"{doc} (JSON text)", "ZSTD(3)")
     return Column(name, _clickhouse_type(name, type_), doc)
 
 
@@ -130,14 +132,7 @@ def is_nested(type_: Any) -> bool:
         return any(is_nested(branch) for branch in type_)
     if isinstance(type_, dict):
         return type_["type"] == "record" or (type_["type"] == "array" and is_nested(type_["items"]))
-    return isinstance(type_, str) and type_.startswith("stillstream.") and type_.rpartition(".")[2] in _records_inside()
-
-
-@cache
-def _records_inside() -> frozenset[str]:
-    return frozenset(
-        {"Provenance", "Usage", "Feedback", "Outcome", "HeldEvent", "Artifact", "Metric", "Gate", "Routing"}
-    )
+    return isinstance(type_, str) and type_.startswith("stillstream.") and type_.rpartition(".")[2] in _RECORDS_INSIDE
 
 
 def _clickhouse_type(name: str, type_: Any) -> str:

@@ -73,11 +73,6 @@ class Assembler:
         """Bytes of the events held now."""
         return self._bytes
 
-    @property
-    def open_conversations(self) -> int:
-        """Conversations that no close has ended yet."""
-        return sum(contact.state.status == "open" for contact in self._contacts.values())
-
     def restore(self, state: AssemblyState) -> None:
         """Take over the newest state of one conversation, before the first `take`.
 
@@ -151,6 +146,10 @@ class Assembler:
             return Step(skipped="stale_close")
         if head.kind == "closed" and contact is not None and contact.size <= self._settings.max_conversation_bytes:
             return None  # what ends a conversation lets its memory go, so it is always taken
+        return self._without_room(contact, received)
+
+    def _without_room(self, contact: Contact | None, received: Received) -> Step | None:
+        """The refusal of an event for which its conversation, or the partition's memory, has no room."""
         grown = len(received.value) + (contact.size if contact else 0)
         if grown > self._settings.max_conversation_bytes:
             detail = (

@@ -7,7 +7,7 @@ what a killed run left behind is carried out or discarded before anything new be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from threading import Event
 
 import structlog
@@ -119,8 +119,3 @@ class TrainerService:
         if self.stop.is_set():
             raise RunStopped(f"stopped during {what}; nothing was published")
         self.progress(what, share)
-
-
-def with_label_set(track: Track, label_set: str | None) -> Track:
-    """The track on another label space, which is another track with its own champion."""
-    return track if label_set is None else replace(track, label_set=label_set)

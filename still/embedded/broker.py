@@ -22,9 +22,6 @@ from still.embedded.errors import MissingPartError
 from still.embedded.parent import die_with_parent
 from still.embedded.ports import LOOPBACK
 
-# The engine's group join waits half of a member's session time-out before it lets the group start.
-SESSION_TIMEOUT_MS = 6000
-
 
 def broker_child(port: int) -> Child:
     """The broker as a child of the supervisor, listening on loopback at `port`."""

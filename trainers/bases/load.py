@@ -29,8 +29,6 @@ PACKAGED_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 
 DECODER_FOLDER = Path(__file__).parent / "decoder"
 
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
-
 
 @dataclass(frozen=True, slots=True)
 class BaseSettings:

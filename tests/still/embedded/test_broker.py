@@ -6,7 +6,7 @@ from confluent_kafka import Consumer, Message, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic  # `admin` does not export it to type checkers
 
-from still.embedded.broker import SESSION_TIMEOUT_MS, cluster_id_of
+from still.embedded.broker import cluster_id_of
 from still.embedded.stack import Stack
 
 
@@ -40,7 +40,7 @@ def test_produced_records_come_back_as_they_were(stack: Stack, topic_prefix: str
             "bootstrap.servers": stack.bootstrap_servers,
             "group.id": topic,
             "auto.offset.reset": "earliest",
-            "session.timeout.ms": SESSION_TIMEOUT_MS,
+            "session.timeout.ms": 6000,
             "enable.auto.commit": False,
         }
     )
