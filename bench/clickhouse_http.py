@@ -1,4 +1,4 @@
-"""`python bench/clickhouse_http.py`: what the HTTP front costs over the engine in process.
+"""`python -m bench.clickhouse_http`: what the HTTP front costs over the engine in process.
 
 The same Native bytes and the same column lists go into the same table, in process and over HTTP, in turns; medians
 of several rounds. Prints a table, then one JSON line for machines.

@@ -1,4 +1,4 @@
-"""`python bench/distill.py [N]`: from consumed `conversations` bytes to confirmed `scores` and `examples`, on one core.
+"""`python -m bench.distill [N]`: from consumed `conversations` bytes to confirmed `scores` and `examples`, on one core.
 
 The measured path is the registered agent of `still worker` on the embedded broker, from the first chunk handed over to
 the last one acknowledged. The bare loop calls the same functions on the same bytes (decode, distill, encode) without

@@ -1,8 +1,8 @@
 """The sink process: every topic into its table, exactly once, whatever is killed when.
 
-One loop reads, decodes and drops what has landed; one thread per due block inserts while the loop keeps polling. Where
-to read on is what the store says, never what Kafka remembers. Anything unexpected stops the process: the next start
-recovers from the table.
+One loop reads, decodes and drops what has landed; `flights` inserts due blocks in threads while the loop keeps polling.
+Where to read on is what the store says, never what Kafka remembers. Anything unexpected stops the process: the next
+start recovers from the table.
 """
 
 from __future__ import annotations

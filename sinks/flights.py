@@ -1,4 +1,4 @@
-"""Inserts under way: one block of a topic at a time, each in a thread, while the sink's loop goes on reading."""
+"""Inserts under way: one block of a topic, two at a time, each in a thread, while the sink's loop goes on reading."""
 
 from __future__ import annotations
 

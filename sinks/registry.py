@@ -41,7 +41,7 @@ class Announcer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """One adapter store; `open_registry` makes it from an URI."""
+    """One adapter store; `open_registry` makes it from a URI."""
 
     files: Any  # fsspec.AbstractFileSystem, which has no types
     root: str

@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status is 0 on success, 2 on a user's mistake, 78 at a ceiling, else 1."""
+    """Run one command; the exit status is 0 on success, 2 on a user's mistake, 78 at a ceiling, 130 by Ctrl-C, or 1."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         sys.stdout.write(_help())

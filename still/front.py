@@ -16,7 +16,7 @@ from still.errors import Tripped, UserError
 
 
 def run(register: Callable[[typer.Typer], None], arguments: list[str]) -> int:
-    """Run a command's module with these arguments; the exit status is 0, 1, 2 (a user's mistake) or 78 (a ceiling)."""
+    """Run a command's module with these arguments; the exit status is that of `still.__main__.main`."""
     configure_logs()
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
     app.callback()(_still)

@@ -86,7 +86,7 @@ def _check(name: str, found: int | None, wanted: int) -> None:
     if found is not None and found != wanted:
         raise WrongPartitions(
             f"topic {name} has {found} partitions, wanted {wanted}; the count is fixed for life: "
-            f"set partitions={found}, or another topic_prefix"
+            f"set STILL_PARTITIONS={found}, or another STILL_TOPIC_PREFIX"
         )
 
 

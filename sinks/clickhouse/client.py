@@ -254,7 +254,7 @@ def _sorted(error: exceptions.Error, *, refused: type[SinkError], table: str | N
     code = error.code
     words = _words(error)
     if _UNTRUSTED in str(error):
-        return Misconfigured("its certificate is not from an authority that we trust; give the CA's PEM file")
+        return Misconfigured("its certificate is not from an authority that we trust; set STILL_CLICKHOUSE_CA")
     if code is None or code in TEMPORARY:
         return Temporary(words, table=table, code=code)
     if code == VIOLATED_CONSTRAINT:

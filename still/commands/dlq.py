@@ -118,7 +118,7 @@ def _send(settings: Settings, reader: LogReader, letters: list[Filed], value: by
 
 def _chosen(ids: list[str], stage: str | None, reason: str | None, since_us: int | None, value: Path | None) -> Wanted:
     if not ids and stage is None and reason is None:
-        raise UserError("name letters by id, or choose them by --stage and --reason; `still dlq list` shows them")
+        raise UserError("name letters by id, or choose them by --stage or --reason; `still dlq list` shows them")
     if value is not None and len(ids) != 1:
         raise UserError(f"--value {value} repairs one letter, {len(ids)} ids are given; name exactly one")
     return Wanted(tuple(_id(id_) for id_ in ids), stage, reason, since_us)

@@ -84,18 +84,20 @@ def _apache() -> Iterator[Finding]:
 
 
 def _reachable(settings: Settings) -> Iterator[Finding]:
-    yield _attempt("broker", lambda: _broker(settings))
+    advice = "`still up` starts an embedded stack"
+    yield _attempt("broker", lambda: _broker(settings), advice)
     if settings.schema_registry:
         yield _attempt("schema registry", lambda: f"{settings.schema_registry}, {schema_ids.bind(settings)} versions")
-    yield _attempt("topics", lambda: _topics(settings))
-    yield _attempt("ClickHouse", lambda: _clickhouse(settings))
+    yield _attempt("topics", lambda: _topics(settings), advice)
+    yield _attempt("ClickHouse", lambda: _clickhouse(settings), advice)
 
 
-def _attempt(check: str, look: Callable[[], str]) -> Finding:
+def _attempt(check: str, look: Callable[[], str], advice: str = "") -> Finding:
+    """What a look finds; where it fails the error's own words say what to do, and `advice` what else helps."""
     try:
         return Finding(check, look(), well=True)
     except (UserError, SinkError, StreamError) as error:
-        return Finding(check, str(error), well=False, advice="`still up` starts an embedded stack")
+        return Finding(check, str(error), well=False, advice=advice)
 
 
 def _broker(settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""`still models list|show`: adapter versions as the registry's events tell them; no broker and no torch needed."""
+"""`still models list|show|build-base`: adapter versions as the registry's events tell them, without broker or torch."""
 
 from __future__ import annotations
 
@@ -111,7 +111,6 @@ def _details(out: Console, event: ModelEvent) -> None:
 
 
 def _events() -> list[ModelEvent]:
-
     try:
         return registry(load()).events()
     except SinkError as error:

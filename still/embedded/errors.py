@@ -4,7 +4,7 @@ EmbeddedError
 ├── FolderHeldError       another process owns the folder: use it, stop it, or choose another folder
 ├── ChildFailedError      a child process did not become ready, or died too often
 ├── StackNotRunningError  there is no stack in this folder: start one
-└── MissingPartError      an optional package is not installed: install the extra
+└── MissingPartError      an optional package, Java or Maven is missing: install what the message names
 """
 
 
@@ -25,4 +25,4 @@ class StackNotRunningError(EmbeddedError):
 
 
 class MissingPartError(EmbeddedError):
-    """A package of the `embedded` extra is not installed."""
+    """A package of the `embedded` extra, or what runs or fetches Apache Kafka, is not on this machine."""

@@ -28,7 +28,7 @@ def test_another_partition_count_is_refused(stack: Stack, topic_prefix: str) -> 
     admin = AdminClient({"bootstrap.servers": stack.bootstrap_servers})
     ensure_topics(admin, topic_prefix, 2)
     with pytest.raises(
-        WrongPartitions, match="has 2 partitions, wanted 5; the count is fixed for life: set partitions=2"
+        WrongPartitions, match="has 2 partitions, wanted 5; the count is fixed for life: set STILL_PARTITIONS=2"
     ):
         ensure_topics(admin, topic_prefix, 5)
 
