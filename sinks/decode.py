@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import partial
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import orjson
@@ -20,7 +20,7 @@ from schemas.ids import customer_hash
 from schemas.letters import attempt_of, digest_of, replay_of
 from schemas.records import ConversationEvent, DeadLetter
 from sinks.measure import measures
-from sinks.tables import Table, is_nested, tables
+from sinks.tables import Table, by_topic, is_nested
 from sinks.values import Arrived, Mark, Refused, Row, Source
 
 Datum = dict[str, Any]
@@ -29,14 +29,14 @@ Decode = Callable[[Arrived], Row | Refused]
 
 def decoders(customer_key: bytes) -> dict[str, Decode]:
     """The decoder of each topic; `customer_key` is the key of customer hashes."""
-    made: dict[str, Decode] = {
-        "conversation.events": partial(_event, customer_key),
-        "dead.letters": _dead_letter,
-    }
-    for table in tables():
-        if table.topic not in made:
-            made[table.topic] = _derived(table, catalog.topic(table.topic).record)
-    return made
+    return {topic: _decoder(table, customer_key) for topic, table in by_topic().items()}
+
+
+def _decoder(table: Table, customer_key: bytes) -> Decode:
+    record = catalog.topic(table.topic).record
+    if record == ConversationEvent.__name__:
+        return _events(table, customer_key)
+    return _dead_letters(table) if record == DeadLetter.__name__ else _derived(table, record)
 
 
 def _derived(table: Table, record: str) -> Decode:
@@ -90,34 +90,45 @@ def _keyed(positions: tuple[int, ...], values: list[Any], _: Datum, __: int) -> 
     return Row(tuple(values), key=tuple(values[position] for position in positions))
 
 
-def _event(customer_key: bytes, arrived: Arrived) -> Row | Refused:
-    """The envelope of an event; bytes that hold none keep their place with the reason.
+def _events(table: Table, customer_key: bytes) -> Decode:
+    """A decoder of events that keeps the envelope; bytes that hold none keep their place with the reason.
 
     Assemble reads the same log and writes the dead letter, so a second one from here would count it twice. A replay
     is told by the id of its letter, so that replaying it twice lands once.
     """
-    replay = replay_of(arrived.headers)
-    end = (replay and replay.letter, *_digest(arrived.value))
-    key = (replay.letter,) if replay else None
-    try:
-        event = codec.decode_event(arrived.value or b"", arrived.headers.get("content-type"))
-    except SchemaError as error:
-        return Row((*(None,) * 11, refused(error).reason, *end), key=key)
-    customer = event.customer_id and customer_hash(event.customer_id, customer_key)
-    return Row((*_envelope(ConversationEvent, event), customer, len(event.messages), None, *end), key=key)
+    envelope = _envelope(table)
+    unknown = (None,) * (len(table.plain) + 2)  # the envelope, whose customer, how many messages
+
+    def decode(arrived: Arrived) -> Row | Refused:
+        replay = replay_of(arrived.headers)
+        end = (replay and replay.letter, *_digest(arrived.value))
+        key = (replay.letter,) if replay else None
+        try:
+            event = codec.decode_event(arrived.value or b"", arrived.headers.get("content-type"))
+        except SchemaError as error:
+            return Row((*unknown, refused(error).reason, *end), key=key)
+        customer = event.customer_id and customer_hash(event.customer_id, customer_key)
+        return Row((*envelope(event), customer, len(event.messages), None, *end), key=key)
+
+    return decode
 
 
-def _dead_letter(arrived: Arrived) -> Row | Refused:
-    try:
-        letter = codec.decode(arrived.value or b"", DeadLetter)
-    except SchemaError as error:
-        return refused(error)
-    return Row((*_envelope(DeadLetter, letter), *digest_of(letter)), key=(letter.dead_letter_id,))
+def _dead_letters(table: Table) -> Decode:
+    envelope = _envelope(table)
+
+    def decode(arrived: Arrived) -> Row | Refused:
+        try:
+            letter = codec.decode(arrived.value or b"", DeadLetter)
+        except SchemaError as error:
+            return refused(error)
+        return Row((*envelope(letter), *digest_of(letter)), key=(letter.dead_letter_id,))
+
+    return decode
 
 
-def _envelope(kind: type[Any], record: Any) -> tuple[Any, ...]:
-    table = next(t for t in tables() if catalog.topic(t.topic).record == kind.__name__)
-    return tuple(getattr(record, column.name) for column in table.plain)
+def _envelope(table: Table) -> Callable[[Any], tuple[Any, ...]]:
+    """Reads the plain columns off a record."""
+    return attrgetter(*(column.name for column in table.plain))
 
 
 def _digest(value: bytes | None) -> tuple[str | None, int]:

@@ -58,15 +58,7 @@ def freshness(client: Client) -> dict[str, dict[str, Any]]:
     recent = f"WHERE _ingested_at > now64(6) - INTERVAL {RECENT_MINUTES} MINUTE"
     newest = "if(count() = 0, NULL, toUnixTimestamp64Micro(max(_logged_at))) AS newest_at"
     latest = _by_table(client, newest)
-    return {
-        name: {
-            "rows": row["rows"],
-            "median_s": row["median_s"],
-            "p99_s": row["p99_s"],
-            "newest_at": latest[name]["newest_at"],
-        }
-        for name, row in _by_table(client, figures, recent).items()
-    }
+    return {name: row | latest[name] for name, row in _by_table(client, figures, recent).items()}
 
 
 def dead_letters(client: Client) -> list[dict[str, Any]]:
@@ -108,7 +100,7 @@ def unfinished_contacts(client: Client, cluster: str) -> int:
 
 def _by_table(client: Client, figures: str, rest: str = "") -> dict[str, dict[str, Any]]:
     """One row of figures for each table, in the order of the tables: the parts of a union come in any."""
-    found = {row["name"]: row for row in client.rows(_of_each(client, figures, rest))}
+    found = {row.pop("name"): row for row in client.rows(_of_each(client, figures, rest))}
     return {table.name: found[table.name] for table in by_topic().values()}
 
 

@@ -41,6 +41,7 @@ log = structlog.get_logger(__name__)
 _LOOK_S = 0.3
 _CONFIRM_S = 5.0
 _UNSURE = (STOPPED_LATE, -signal.SIGKILL)
+_NO_ANSWER = "ClickHouse did not answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Account:
     closed: int | None
     open: int | None
     is_unsure: bool = False
-    unknown: str = "ClickHouse did not answer"
+    unknown: str = _NO_ANSWER
 
 
 def drain(look: Callable[[], Sequence[Lag]], patience: Patience, tell: Callable[[int], None]) -> bool:
@@ -200,12 +201,8 @@ def _account(running: EmbeddedStack, settings: Settings, closed: int | None, pat
     sink = running.supervisor.statuses().get("sink")
     is_unsure = sink is not None and sink.exit_status in _UNSURE
     # A ClickHouse that did not answer the sink is not waited for once more.
-    why: list[str] = []
-    rows = None if is_unsure else known(lambda: _rows(settings), why.append)
-    for reason in why:
-        _cannot_count(reason)
+    rows, unknown = (None, _NO_ANSWER) if is_unsure else _rows(settings)
     left = known(lambda: _left(settings), _cannot_count)
-    unknown = why[0] if why else "ClickHouse did not answer"
     account = Account(running.stack.broker, rows, left, closed, is_open, is_unsure, unknown)
     log.info(
         "stack_winds_down",
@@ -222,9 +219,14 @@ def _left(settings: Settings) -> tuple[Lag, ...]:
     return tuple(lag for lag in reading(settings, ("worker", "sink"))() if lag.waiting)
 
 
-def _rows(settings: Settings) -> dict[str, int]:
-    with landed.asking(settings) as client:
-        return landed.rows(client)
+def _rows(settings: Settings) -> tuple[dict[str, int] | None, str]:
+    """The rows of each table, or None, and why they are not known."""
+    try:
+        with landed.asking(settings) as client:
+            return landed.rows(client), _NO_ANSWER
+    except UserError as error:
+        _cannot_count(str(error))
+        return None, str(error)
 
 
 def _cannot_count(reason: str) -> None:

@@ -7,6 +7,8 @@ StreamError
 ├── TooManyRejected        the operator: nearly everything is refused, so the worker or the publisher is wrong
 ├── GapFound               the operator: records between two others are missing from a log
 ├── StateUnreadable        the operator: the state topic cannot be read to its end, or holds what is no state
+├── NoSuchLetter           the user: an id names no dead letter, or its beginning several
+├── CannotSeal             the user: a benchmark is empty, leaks, or would change under a sealed name
 ├── ImportFault            whoever wrote the file: it must be mended; carries file and line
 └── ProduceError           an event was not confirmed; carries what is needed to send it again
     ├── EventTooLarge      the caller must send less in one event; never retry
@@ -48,6 +50,14 @@ class GapFound(StreamError):  # noqa: N818
 
 class StateUnreadable(StreamError):  # noqa: N818
     """The state topic cannot be read to its end, or holds what is no state of ours."""
+
+
+class NoSuchLetter(StreamError):  # noqa: N818
+    """No letter, or more than one, goes by the id that the user gave."""
+
+
+class CannotSeal(StreamError):  # noqa: N818
+    """A benchmark that is empty, leaks, or would change under a sealed name."""
 
 
 class ImportFault(StreamError):  # noqa: N818 - named for what it is, not for being an error

@@ -16,12 +16,8 @@ from schemas.errors import SchemaError
 from schemas.logtime import logged_us
 from schemas.records import DeadLetter
 from streams.dead_letters import TOPIC
-from streams.errors import StreamError
+from streams.errors import NoSuchLetter
 from streams.read_log import LogReader
-
-
-class NoSuchLetter(StreamError):  # noqa: N818 - named for what it is
-    """No letter, or more than one, goes by the id that the user gave."""
 
 
 @dataclass(frozen=True, slots=True)

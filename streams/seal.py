@@ -10,13 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.ids import content_hash
-from streams.errors import StreamError
+from streams.errors import CannotSeal
 
 SHOWN = 3
-
-
-class CannotSeal(StreamError):  # noqa: N818 - named for what it is
-    """A benchmark that is empty, leaks, or would change under a sealed name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,21 +8,28 @@ or gone it is refused, as rows are.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sinks.clickhouse.client import Client
 from sinks.errors import LeaseLost, Temporary
 from sinks.lease import lease_of, see_one_prefix
-from sinks.tables import by_topic
+from sinks.tables import LOW, MICROSECONDS, by_topic
 from sinks.values import Mark, Partition, Progress, Source
 
 LEASES = "sink_leases"
 MARKS = "sink_marks"
 SOURCE_MARKS = "sink_source_marks"
-MARK_TYPES = ("String", "String", "Int32", "Int64", "LowCardinality(String)")
-SOURCE_MARK_TYPES = ("String", "Int32", "String", "String", "Int32", "Tuple(Int64, Int64)", "LowCardinality(String)")
-LEASE_TYPES = ("String", "String", "Int32", "UInt64", "String", "DateTime64(6, 'UTC')")
 SETTLE_S = 30.0
+
+_MARK = {"cluster": "String", "topic": "String", "partition": "Int32", "last": "Int64", "_lease": LOW}
+_SOURCE_MARK = {
+    "topic": "String", "partition": "Int32", "src_cluster": "String", "src_topic": "String", "src_partition": "Int32",
+    "mark": "Tuple(Int64, Int64)", "_lease": LOW,
+}  # fmt: skip
+_LEASE = {
+    "cluster": "String", "topic": "String", "partition": "Int32", "epoch": "UInt64", "lease": "String",
+    "taken_at": MICROSECONDS,
+}  # fmt: skip
 
 
 def read_mark(client: Client, partition: Partition) -> int:
@@ -73,8 +80,8 @@ def write_progress(client: Client, progress: Sequence[Progress]) -> None:
         for one in progress
         for source, mark in one.marks.items()
     ]
-    _insert(client, SOURCE_MARKS, _SOURCE_MARK_NAMES, SOURCE_MARK_TYPES, sources)
-    _insert(client, MARKS, _MARK_NAMES, MARK_TYPES, [(*one.partition, one.last, one.lease) for one in progress])
+    _insert(client, SOURCE_MARKS, _SOURCE_MARK, sources)
+    _insert(client, MARKS, _MARK, [(*one.partition, one.last, one.lease) for one in progress])
 
 
 def take_leases(
@@ -87,7 +94,7 @@ def take_leases(
     taken = {p: lease_of(p, epochs.get(p, 0) + 1, holder, topic_prefix) for p in partitions}
     now_us = time.time_ns() // 1000
     rows = [(*p, epochs.get(p, 0) + 1, lease, now_us) for p, lease in taken.items()]
-    _insert(client, LEASES, _LEASE_NAMES, LEASE_TYPES, rows)
+    _insert(client, LEASES, _LEASE, rows)
     for partition, (_, lease) in _newest(client, partitions).items():
         if lease != taken[partition]:
             raise LeaseLost(
@@ -128,13 +135,8 @@ def _running_inserts(client: Client, tables: Sequence[str]) -> set[str]:
     return set(found.first)
 
 
-_MARK_NAMES = ("cluster", "topic", "partition", "last", "_lease")
-_SOURCE_MARK_NAMES = ("topic", "partition", "src_cluster", "src_topic", "src_partition", "mark", "_lease")
-_LEASE_NAMES = ("cluster", "topic", "partition", "epoch", "lease", "taken_at")
-
-
-def _insert(
-    client: Client, table: str, names: Sequence[str], types: Sequence[str], rows: Sequence[tuple[object, ...]]
-) -> None:
+def _insert(client: Client, table: str, columns: Mapping[str, str], rows: Sequence[tuple[object, ...]]) -> None:
+    """One block of rows whose values stand in the order of `columns`, which names their types."""
     if rows:
-        client.insert(table, client.encode(table, names, types, list(zip(*rows, strict=True))))
+        values = list(zip(*rows, strict=True))
+        client.insert(table, client.encode(table, list(columns), list(columns.values()), values))

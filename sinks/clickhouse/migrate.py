@@ -1,14 +1,17 @@
 """Brings a database forward, statement by statement, and records each: `still init` may be killed and run again.
 
 Forward only. A statement that was executed and not recorded is executed again, so every one may run twice; that also
-makes two `init` at the same time harmless. Views and TTLs are no steps: they are set anew every time.
+makes two `init` at the same time harmless. Views, TTLs and the room that is left free are no steps: they are set anew
+every time.
 """
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import structlog
 
@@ -30,7 +33,7 @@ Done = Mapping[int, frozenset[int]]
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What one run did: statements by migration (`0001_tables`), views and TTLs set, dropped tables made again."""
+    """What one run did: statements by migration (`0001_tables`), those that follow every time, tables made again."""
 
     migrations: dict[str, int]
     repeated: int
@@ -52,25 +55,20 @@ def migrate(client: Client, settings: TableSettings, *, remake: bool = False) ->
     """
     for statement in create_record(settings):
         _execute(client, statement)
-    done = _done(client)
-    gone = _lost(client, settings, done)
+    gone = _lost(client, settings, _done(client))
     if not remake:
         lost.refuse(client.database, gone)
     for statement in lost.remake(client, settings, gone):
         _execute(client, statement)
-    if gone:
-        done = _done(client)  # without the steps that made them
-    applied: dict[str, int] = {}
-    for step in migrations():
-        for index, statement in enumerate(step.statements(settings)):
-            if index not in done.get(step.number, frozenset()):
-                _execute(client, statement)
-                _record(client, step, index, len(step.statements(settings)))
-                applied[_name(step)] = applied.get(_name(step), 0) + 1
+    applied: Counter[str] = Counter()
+    for one in _missing(settings, _done(client)):  # asked anew: the steps that made lost tables count no more
+        _execute(client, one.text)
+        _record(client, one)
+        applied[_name(one.step)] += 1
     again = list(repeatable(settings))
     for statement in again:
         _execute(client, statement)
-    return Applied(applied, len(again), tuple(gone))
+    return Applied(dict(applied), len(again), tuple(gone))
 
 
 def planned(client: Client, settings: TableSettings) -> Iterator[str]:
@@ -80,9 +78,7 @@ def planned(client: Client, settings: TableSettings) -> Iterator[str]:
     if not exists:
         yield from create_record(settings)
     lost.refuse(client.database, _lost(client, settings, done))
-    for step in migrations():
-        held = done.get(step.number, frozenset())
-        yield from (text for index, text in enumerate(step.statements(settings)) if index not in held)
+    yield from (one.text for one in _missing(settings, done))
     yield from repeatable(settings)
 
 
@@ -99,6 +95,21 @@ def require(client: Client) -> None:
             " run `still init` of this version"
         )
     lost.refuse(client.database, lost.lost_tables(client, TableSettings(database=client.database)))
+
+
+class _Missing(NamedTuple):
+    """A statement that was not executed yet: its step, its place among how many, its text."""
+
+    step: Migration
+    place: int
+    total: int
+    text: str
+
+
+def _missing(settings: TableSettings, done: Done) -> Iterator[_Missing]:
+    for step in migrations():
+        texts, held = step.statements(settings), done.get(step.number, frozenset())
+        yield from (_Missing(step, place, len(texts), text) for place, text in enumerate(texts) if place not in held)
 
 
 def _lost(client: Client, settings: TableSettings, done: Done) -> list[str]:
@@ -141,10 +152,10 @@ def _record_exists(client: Client) -> bool:
     return bool(client.columns(sql, {"database": client.database, "name": RECORD}).first)
 
 
-def _record(client: Client, step: Migration, index: int, count: int) -> None:
+def _record(client: Client, done: _Missing) -> None:
     names = ("number", "name", "checksum", "statement", "statements", "applied_at")
     types = ("UInt32", "String", "String", "UInt32", "UInt32", "DateTime64(6, 'UTC')")
-    row = (step.number, step.name, step.checksum, index, count, time.time_ns() // 1000)
+    row = (done.step.number, done.step.name, done.step.checksum, done.place, done.total, time.time_ns() // 1000)
     client.insert(RECORD, client.encode(RECORD, names, types, [[value] for value in row]))
 
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from streams.seal import BenchmarkItem, CannotSeal, TrainingTrace, seal, unchanged
+from streams.errors import CannotSeal
+from streams.seal import BenchmarkItem, TrainingTrace, seal, unchanged
 
 ITEMS = [BenchmarkItem(f"b{n}", "intent", "cards", f'["{n}"]', '"x"', f"hash{n}", f"c-{n}") for n in range(5)]
 FAR = TrainingTrace("t1", "intent", "cards", "other", "c-other")
