@@ -220,7 +220,7 @@ def test_a_remake_that_was_killed_goes_on(client: Client, settings: TableSetting
     for at in range(1, 12):
         write_progress(client, [Progress(partition, 7, {}, "")])
         _drop(client, ["conversation_events", SOURCE_MARKS])
-        with suppress(Died):
+        with pytest.raises(Died):
             migrate(Dying(client, at, after=True), settings, remake=True)
         migrate(client, settings, remake=True)
         assert _shape(client) == shape
