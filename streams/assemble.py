@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from schemas import codec, ids
 from schemas.letters import is_for_another, replay_of
@@ -42,6 +43,13 @@ class Contact:
             if head.event_id == event_id:
                 return Placed(held.offset, _decode(held))
         return None
+
+
+class Decided(NamedTuple):
+    """What one record does, and the conversation that it makes grow, if any; nothing of it counts yet."""
+
+    step: Step
+    grown: Contact | None = None
 
 
 class Assembler:
@@ -102,20 +110,39 @@ class Assembler:
 
     def take(self, arrived: Arrived) -> Step:
         """Apply one record; the step says what must be durable before the record is acknowledged."""
+        return self.apply(self.decide(arrived))
+
+    def decide(self, arrived: Arrived) -> Decided:
+        """What one record does; nothing changes yet, so that one over which a later step raises may be refused."""
         if arrived.offset <= self._decided or is_for_another(arrived.headers, STAGE):
-            return Step(duplicate=True)
+            return Decided(Step(duplicate=True))
         received = receive(arrived, self._settings.max_event_bytes)
         if isinstance(received, Rejected):
-            return Step(rejected=received)
+            return Decided(Step(rejected=received))
         id_ = received.event.conversation_id
         contact = self._contacts.get(id_)
         known = contact.state if contact else self._markers.get(id_)
         if known is not None and arrived.offset <= known.offset:
-            return Step(duplicate=True)
+            return Decided(Step(duplicate=True))
         head = Head.of(self._place(arrived), received.event)
         if contact is None and known is not None:
-            return _too_late(known, head)
-        return self._decline(contact, head, received) or self._apply(contact, head, received, arrived)
+            return Decided(_too_late(known, head))
+        declined = self._decline(contact, head, received)
+        return Decided(declined) if declined else self._grow(contact, head, received, arrived)
+
+    def apply(self, decided: Decided) -> Step:
+        """Let it count, before the next is decided; the step, with what has expired by it."""
+        step, grown = decided
+        if grown is None:
+            return step
+        if (contact := self._contacts.get(grown.state.conversation_id)) is not None:
+            self._drop(contact)
+        if step.draft is not None and step.draft.provenance.attempt == 0:
+            self._previous_offset = step.draft.provenance.offset
+        self._clock.hear(grown.state)
+        expired = self._expire(grown.size)
+        self._put(grown)
+        return replace(step, expired=expired, forgotten=self._forget())
 
     def idle(self, now_us: int) -> list[ConversationEvent]:
         """Closes to publish for conversations quiet for `inactivity_us`; each is proposed once per session."""
@@ -166,7 +193,7 @@ class Assembler:
             return Step(rejected=reject("assembly_full", detail))
         return None
 
-    def _apply(self, contact: Contact | None, head: Head, received: Received, arrived: Arrived) -> Step:
+    def _grow(self, contact: Contact | None, head: Head, received: Received, arrived: Arrived) -> Decided:
         heads = (*(contact.heads if contact else ()), head)
         due = _is_due(contact, heads)
         draft = self._draft(contact, head, received, self._root(arrived)) if due else None
@@ -183,14 +210,9 @@ class Assembler:
                 HeldEvent(head.offset, arrived.timestamp_us, received.value),
             ),
         )
-        size = len(received.value) + (contact.size if contact else 0)
-        if contact is not None:
-            self._drop(contact)
-        self._clock.hear(state)
-        expired = self._expire(size)
-        self._put(Contact(state, heads, size))
         skipped: Skipped | None = "empty_conversation" if due and draft is None else None
-        return Step(draft=draft, state=state, skipped=skipped, expired=expired, forgotten=self._forget())
+        size = len(received.value) + (contact.size if contact else 0)
+        return Decided(Step(draft=draft, state=state, skipped=skipped), Contact(state, heads, size))
 
     def _place(self, arrived: Arrived) -> int:
         """Where an event stands among its conversation's: a replayed one at the offset that it had at first."""
@@ -208,10 +230,7 @@ class Assembler:
     def _draft(self, contact: Contact | None, head: Head, received: Received, root: Provenance) -> Draft | None:
         earlier = [Placed(held.offset, _decode(held)) for held in contact.state.events] if contact else []
         revision = 1 + (contact.state.revision if contact else 0)
-        draft = compose([*earlier, Placed(head.offset, received.event)], revision, root)
-        if draft is not None and root.attempt == 0:
-            self._previous_offset = head.offset
-        return draft
+        return compose([*earlier, Placed(head.offset, received.event)], revision, root)
 
     def _put(self, contact: Contact) -> None:
         self._contacts[contact.state.conversation_id] = contact

@@ -9,25 +9,35 @@ redacted conversations leave this process.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
+from typing import NamedTuple
 
 import structlog
 
 from schemas import codec
 from schemas.ceiling import Limits
+from schemas.poison import REASON, Poison, unless_poison
 from streams import assembly_keys
-from streams.assemble import Assembler
+from streams.assemble import Assembler, Decided
 from streams.assembly_keys import Held, Keys
 from streams.chunk import Chunk
 from streams.deliver import Outgoing
 from streams.redact import redact
 from streams.settings import AssembleSettings, RedactSettings
 from streams.stage import Log, Refusals
-from streams.values import Draft, Step
+from streams.values import Arrived, Rejected, Step
 
 log = structlog.get_logger()
 
 Load = Callable[[int, str], Held]
 """(partition, cluster id) -> what the log holds of the partition's states."""
+
+
+class Made(NamedTuple):
+    """A redacted conversation as it is written."""
+
+    key: bytes
+    value: bytes
 
 
 class AssembleStage:
@@ -58,15 +68,16 @@ class AssembleStage:
     def settle(self, chunk: Chunk) -> None:
         """Assemble, then write conversations and letters, then state and mark; repeats alone need none."""
         assembler = self._assembler(chunk.partition)
-        steps = [assembler.take(arrived) for arrived in chunk.arrived]
+        taken = [self._take(assembler, arrived) for arrived in chunk.arrived]
+        steps = [step for step, _ in taken]
         refused = [
             (arrived, step.rejected)
             for arrived, step in zip(chunk.arrived, steps, strict=True)
             if step.rejected is not None
         ]
         letters = self._refusals.letters(chunk, refused)
-        drafts = [step.draft for step in steps if step.draft is not None]
-        self._log.delivery.confirm([*(self._conversation(draft, chunk.partition) for draft in drafts), *letters])
+        conversations = [self._outgoing(made, chunk.partition) for _, made in taken if made is not None]
+        self._log.delivery.confirm([*conversations, *letters])
         self._log.delivery.confirm(self._state(chunk, steps))
         self._measure(chunk, steps, assembler)
 
@@ -93,10 +104,23 @@ class AssembleStage:
             self._assemblers[partition] = assembler
         return self._assemblers[partition]
 
-    def _conversation(self, draft: Draft, partition: int) -> Outgoing:
+    def _take(self, assembler: Assembler, arrived: Arrived) -> tuple[Step, Made | None]:
+        """What a record does, and the conversation that it completes; one over which a step fails does nothing."""
+        found = unless_poison(partial(self._decide, assembler), arrived)
+        if isinstance(found, Poison):
+            return Step(rejected=Rejected(self.name, REASON, found.detail)), None
+        decided, made = found
+        return assembler.apply(decided), made
+
+    def _decide(self, assembler: Assembler, arrived: Arrived) -> tuple[Decided, Made | None]:
+        decided = assembler.decide(arrived)
+        if (draft := decided.step.draft) is None:
+            return decided, None
         conversation = redact(draft, self._redaction)
-        topic = self._log.prefix + "conversations"
-        return Outgoing(topic, partition, conversation.conversation_id.encode(), codec.encode(conversation))
+        return decided, Made(conversation.conversation_id.encode(), codec.encode(conversation))
+
+    def _outgoing(self, made: Made, partition: int) -> Outgoing:
+        return Outgoing(self._log.prefix + "conversations", partition, made.key, made.value)
 
     def _state(self, chunk: Chunk, steps: list[Step]) -> list[Outgoing]:
         is_new = not all(step.duplicate for step in steps)

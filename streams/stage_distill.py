@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -16,16 +17,20 @@ from schemas import codec
 from schemas.ceiling import Limits
 from schemas.errors import InvalidRecord, Undecodable, UnknownSchema
 from schemas.letters import attempt_of, is_for_another
+from schemas.poison import REASON, Poison, unless_poison
 from schemas.records import Conversation, Provenance
 from streams.chunk import Chunk
 from streams.deliver import Outgoing
 from streams.distill import distill
 from streams.monotone import Monotone, place_of
 from streams.settings import DistillSettings
-from streams.stage import Log, Refusals, Refused
+from streams.stage import Log, Refusals
 from streams.values import Arrived, Reason, Rejected
 
 log = structlog.get_logger()
+
+A = TypeVar("A")
+T = TypeVar("T")
 
 Before = Callable[[int, int], Iterable[Arrived]]
 """(partition, end) -> the conversations that the log holds below offset `end`, the newest first."""
@@ -59,27 +64,27 @@ class DistillStage:
             GapFound: a conversation is missing before one of these; nothing of the chunk is written.
         """
         seen = self._seen_before(chunk)
-        refused: list[Refused] = []
-        out: list[Outgoing] = []
-        repeated = 0
-        for arrived in chunk.arrived:
-            if is_for_another(arrived.headers, self.name):
-                repeated += 1
-                continue
-            conversation = read(arrived)
-            if isinstance(conversation, Rejected):
-                refused.append((arrived, conversation))
-                if not attempt_of(arrived.headers):
-                    seen.waive()
-            elif self._is_new(seen, conversation.provenance):
-                out += self._yield_of(conversation, chunk.partition)
-            else:
-                repeated += 1
+        taken = [(arrived, self._take(seen, arrived, chunk.partition)) for arrived in chunk.arrived]
+        refused = [(arrived, one) for arrived, one in taken if isinstance(one, Rejected)]
+        out = [record for _, one in taken if isinstance(one, list) for record in one]
         self._log.delivery.confirm([*self._refusals.letters(chunk, refused), *out])
-        self._log.metrics.add("records_repeated", repeated, topic=self.topic)
+        self._log.metrics.add("records_repeated", sum(one is None for _, one in taken), topic=self.topic)
 
     def tick(self, now_us: int) -> None:
         """Nothing: time alone changes no conversation."""
+
+    def _take(self, seen: Monotone, arrived: Arrived, partition: int) -> list[Outgoing] | Rejected | None:
+        """What a conversation yields, or why it is refused; None for a repeat."""
+        if is_for_another(arrived.headers, self.name):
+            return None
+        conversation = read(arrived)
+        if isinstance(conversation, Rejected):
+            if not attempt_of(arrived.headers):
+                seen.waive()
+            return conversation
+        if not self._is_new(seen, conversation.provenance):
+            return None
+        return _or_refused(partial(self._yield_of, partition), conversation)
 
     def _seen_before(self, chunk: Chunk) -> Monotone:
         if chunk.partition not in self._seen:
@@ -100,27 +105,37 @@ class DistillStage:
             log.warning("gap_accepted", record=place_of(provenance), follows=provenance.previous_offset)
         return is_new
 
-    def _yield_of(self, conversation: Conversation, partition: int) -> list[Outgoing]:
+    def _yield_of(self, partition: int, conversation: Conversation) -> list[Outgoing]:
         distilled = distill(conversation, self._settings, self._previous.get(partition))
-        if conversation.provenance.attempt == 0:  # a replay stands outside the order that holes are found by
-            self._previous[partition] = conversation.provenance.offset
         key = conversation.conversation_id.encode()
         scores, examples = self._log.prefix + "scores", self._log.prefix + "examples"
-        return [
+        out = [
             Outgoing(scores, partition, key, codec.encode(distilled.score)),
             *(Outgoing(examples, partition, key, codec.encode(example)) for example in distilled.examples),
         ]
+        if conversation.provenance.attempt == 0:  # a replay stands outside the order that holes are found by
+            self._previous[partition] = conversation.provenance.offset
+        return out
 
 
 def read(arrived: Arrived) -> Conversation | Rejected:
     """The conversation in a consumed message, its attempt raised if it is a replay, or why there is none."""
     if arrived.value is None:
         return Rejected(DistillStage.name, "no_value", f"offset {arrived.offset} of conversations holds no value")
+    return _or_refused(_decoded, arrived)
+
+
+def _decoded(arrived: Arrived) -> Conversation | Rejected:
     try:
-        return _raised(codec.decode(arrived.value, Conversation), attempt_of(arrived.headers))
+        return _raised(codec.decode(arrived.value or b"", Conversation), attempt_of(arrived.headers))
     except (Undecodable, InvalidRecord) as error:
         reason: Reason = "unknown_schema" if isinstance(error, UnknownSchema) else "undecodable"
         return Rejected(DistillStage.name, reason, str(error))
+
+
+def _or_refused(step: Callable[[A], T], record: A) -> T | Rejected:
+    made = unless_poison(step, record)
+    return Rejected(DistillStage.name, REASON, made.detail) if isinstance(made, Poison) else made
 
 
 def _raised(conversation: Conversation, attempt: int) -> Conversation:

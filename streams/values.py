@@ -38,6 +38,7 @@ Reason = Literal[
     "conversation_too_large",  # what is held of the conversation would not fit into a Kafka message
     "assembly_full",  # open conversations fill the partition's memory
     "too_late",  # the conversation was closed and its events have been let go
+    "failed",  # a step raised over it: a fault of ours, which would stop the stage at every start
 ]
 """Why a record went to the dead letters; a closed list, so that counts per reason mean something."""
 
