@@ -18,6 +18,7 @@ from schemas import catalog, codec
 from schemas.errors import SchemaError, UnknownSchema
 from schemas.ids import customer_hash
 from schemas.letters import attempt_of, digest_of, replay_of
+from schemas.poison import REASON, Poison, unless_poison
 from schemas.records import ConversationEvent, DeadLetter
 from sinks.measure import measures
 from sinks.tables import Table, by_topic, is_nested
@@ -29,7 +30,12 @@ Decode = Callable[[Arrived], Row | Refused]
 
 def decoders(customer_key: bytes) -> dict[str, Decode]:
     """The decoder of each topic; `customer_key` is the key of customer hashes."""
-    return {topic: _decoder(table, customer_key) for topic, table in by_topic().items()}
+    return {topic: partial(_row, _decoder(table, customer_key)) for topic, table in by_topic().items()}
+
+
+def _row(decode: Decode, arrived: Arrived) -> Row | Refused:
+    row = unless_poison(decode, arrived)
+    return Refused(REASON, row.detail) if isinstance(row, Poison) else row
 
 
 def _decoder(table: Table, customer_key: bytes) -> Decode:

@@ -107,3 +107,15 @@ def test_a_replayed_event_is_told_by_its_letter() -> None:
         letter.dead_letter_id,
     )
     assert (direct.key, _named("conversation_events", direct)["replay_of"]) == (None, None)
+
+
+def test_a_record_over_which_decoding_raises_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would end the sink at every start; the refusal quotes nothing of it."""
+
+    def faulty(_: bytes, record: str) -> dict[str, object]:
+        raise LookupError(f"{record} of Bob")
+
+    monkeypatch.setattr("schemas.codec.decode_datum", faulty)
+    refused = DECODE["examples"](arrived(example(7), 0))
+    assert isinstance(refused, Refused)
+    assert (refused.reason, "Bob" in refused.detail) == ("failed", False)

@@ -8,13 +8,15 @@ from hypothesis import strategies as st
 
 from schemas import codec
 from schemas.ceiling import Limits
+from schemas.letters import replay_headers
 from schemas.records import AssemblyState, Conversation, ConversationEvent, DeadLetter
 from streams.chunk import Chunk
 from streams.errors import BrokerUnavailable, LogWentBack, TooManyRejected
 from streams.monotone import Monotone
+from streams.redact import redact
 from streams.settings import AssembleSettings, RedactSettings
 from streams.stage_assemble import AssembleStage
-from streams.values import Arrived
+from streams.values import Arrived, Draft
 from tests.streams.recorded_log import CLUSTER, RecordedLog
 
 KEY = RedactSettings(b"a key of tests, 32 bytes long...")
@@ -78,6 +80,35 @@ def test_a_refused_record_leaves_a_letter_and_harms_no_other() -> None:
     (letter,) = log.of("dead.letters", DeadLetter)
     assert (letter.offset, letter.value, letter.stage) == (1, b"\x00garbage", "assemble")
     assert len(log.of("conversations", Conversation)) == 1
+
+
+@pytest.mark.parametrize("restarts", [True, False])
+def test_a_conversation_that_cannot_be_redacted_stops_no_other(monkeypatch: pytest.MonkeyPatch, restarts: bool) -> None:
+    """Its last event is a letter and counts for nothing; by a version that can, the letter's replay completes it."""
+    log = RecordedLog()
+    stage = stage_on(log)
+    both = [arrived(offset, event) for offset, event in enumerate((turn("a", 0), close("a", 1), turn("b", 0)))]
+    with monkeypatch.context() as broken:
+        broken.setattr("streams.stage_assemble.redact", _faulty)
+        stage.settle(chunk(*both, arrived(3, close("b", 1))))
+    (letter,) = log.of("dead.letters", DeadLetter)
+    assert (letter.offset, letter.stage, letter.reason) == (1, "assemble", "failed")
+    assert "where is" not in letter.detail
+    assert [one.provenance.offset for one in log.of("conversations", Conversation)] == [3]
+    stage = stage_on(log) if restarts else stage
+    replay = Arrived(9, 9 * SECOND, letter.key, letter.value, replay_headers(letter))
+    stage.settle(chunk(*(both if restarts else ()), replay))
+    first, last = log.of("conversations", Conversation)
+    assert (first.provenance.previous_offset, last.provenance.offset, last.provenance.attempt) == (None, 1, 1)
+    assert (last.closed_by, len(last.messages), last.revision) == ("closed", 1, 1)
+    assert len(log.of("dead.letters", DeadLetter)) == 1
+
+
+def _faulty(draft: Draft, how: RedactSettings) -> Conversation:
+    """Redaction by a version that fails over one conversation, and quotes it."""
+    if draft.conversation_id == "a":
+        raise ValueError(f"where is {draft.messages}")
+    return redact(draft, how)
 
 
 def test_above_the_ceiling_nothing_of_the_chunk_is_written() -> None:

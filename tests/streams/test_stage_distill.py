@@ -11,10 +11,11 @@ from schemas.ceiling import Limits
 from schemas.letters import Position, Taken, letter_of, replay_headers
 from schemas.records import Conversation, DeadLetter, Example, Provenance, Score
 from streams.chunk import Chunk
+from streams.distill import distill
 from streams.errors import GapFound, TooManyRejected
 from streams.settings import DistillSettings
 from streams.stage_distill import DistillStage
-from streams.values import Arrived
+from streams.values import Arrived, Distilled
 from tests.streams.recorded_log import CLUSTER, RecordedLog
 
 
@@ -150,6 +151,30 @@ def test_poison_becomes_a_letter() -> None:
     letters = log.of("dead.letters", DeadLetter)
     assert [letter.reason for letter in letters] == ["no_value", "undecodable", "unknown_schema", "undecodable"]
     assert len(log.of("scores", Score)) == 1
+
+
+def test_a_conversation_over_which_a_step_raises_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a letter that quotes nothing, and no hole; by a version that can, the letter's replay is distilled."""
+    log = RecordedLog()
+    whole = chunk(*(codec.encode(conversation(root, previous)) for root, previous in ((5, None), (9, 5), (12, 9))))
+    stage = stage_on(log)
+    with monkeypatch.context() as broken:
+        broken.setattr("streams.stage_distill.distill", _faulty)
+        stage.settle(whole)
+    (letter,) = log.of("dead.letters", DeadLetter)
+    assert (letter.offset, letter.stage, letter.reason) == (1, "distill", "failed")
+    assert "order" not in letter.detail
+    replay = Arrived(20, 20, letter.key, letter.value, replay_headers(letter))
+    stage.settle(Chunk("conversations", 2, (replay,), 1))
+    found = [(s.provenance.offset, s.provenance.attempt, s.provenance.previous_offset) for s in log.of("scores", Score)]
+    assert found == [(5, 0, None), (12, 0, 5), (9, 1, 12)]
+
+
+def _faulty(conversation: Conversation, settings: DistillSettings, previous: int | None) -> Distilled:
+    """Distilling by a version that fails over one conversation, and quotes it."""
+    if conversation.conversation_id == "c9":
+        raise LookupError(conversation.messages)
+    return distill(conversation, settings, previous)
 
 
 def replayed(root: int, offset: int, stage: str = "distill") -> Arrived:
