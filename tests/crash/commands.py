@@ -43,9 +43,9 @@ class Place:
             "STILL_INACTIVITY_SECONDS": "600",
         }
 
-    def prepare(self, patch: pytest.MonkeyPatch, more: Mapping[str, str] | None = None) -> None:
+    def prepare(self, patch: pytest.MonkeyPatch) -> None:
         """Let the commands of this process have these settings too, and make topics and tables."""
-        for name, value in {**self.environment, **(more or {})}.items():
+        for name, value in self.environment.items():
             patch.setenv(name, value)
         assert main(["init"]) == 0
 

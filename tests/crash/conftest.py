@@ -18,6 +18,7 @@ from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.settings import TableSettings
 from still.embedded.stack import Broker, EmbeddedStack, Ports, Stack, embedded_stack
 from tests.apache import EITHER, on_either
+from tests.crash.commands import Place
 from tests.crash.pipeline import SEED, Pipeline
 from tests.crash.sinking import PARTITIONS
 
@@ -54,6 +55,14 @@ def _pipeline(stack: Stack, topic_prefix: str, database: str, tmp_path: Path) ->
     pipeline = Pipeline(stack.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path, SEED)
     with pipeline.made():
         yield pipeline
+
+
+@pytest.fixture(name="place")
+def _place(stack: Stack, topic_prefix: str, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """Fresh topics and tables, and settings for the commands of this process too."""
+    place = Place(stack.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path)
+    place.prepare(monkeypatch)
+    return place
 
 
 @pytest.fixture(name="quiet")

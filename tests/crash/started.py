@@ -31,6 +31,11 @@ def once_ready(
     return process
 
 
+def resident(pid: int) -> int:
+    """What a process holds in memory, bytes."""
+    return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 @contextmanager
 def standing_still(running: EmbeddedStack, name: str) -> Iterator[None]:
     """A child of the stack that stands still: it takes connections, and answers none."""

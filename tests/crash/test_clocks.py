@@ -42,23 +42,19 @@ class Clocks:
 
 
 class ScriptedReader(TwinReader):
-    """Reads at its first turn; at each later one it takes the next step of the script."""
+    """Reads at its first turn; at each later one it takes the next step of the script, and stops behind the last."""
 
     script: list[Callable[[], object]]
+    turns = 0
 
     def read(self, wait_s: float) -> list[Arrived]:
         """See `Reader`."""
-        if not self.script:
-            self._session._signals.stop.set()
-            return []
-        self.script.pop(0)()
-        return super().read(wait_s) if self._is_first() else []
-
-    def _is_first(self) -> bool:
-        is_first, self._reads = not self._reads, True
-        return is_first
-
-    _reads = False
+        self.turns += 1
+        if self.turns == 1:
+            return super().read(wait_s)
+        step = self.script.pop(0) if self.script else self._session._signals.stop.set
+        step()
+        return []
 
 
 def test_blocks_fall_due_by_the_monotonic_clock_alone() -> None:
@@ -74,7 +70,6 @@ def test_blocks_fall_due_by_the_monotonic_clock_alone() -> None:
         clocks.monotonic_s += monotonic_s
 
     script: list[Callable[[], object]] = [
-        lambda: None,
         lambda: jump(DAY_S, 0.0),
         lambda: time.sleep(0.3),  # what is inserted too early has the time to be seen
         lambda: jump(-2 * DAY_S, WAIT_S),

@@ -17,7 +17,7 @@ from still.embedded.stack import EmbeddedStack, Stack
 from tests.apache import ApacheNode
 from tests.crash.lossy import losing
 from tests.crash.pipeline import EVENTS, SEED, WITHIN_S, Pipeline
-from tests.crash.started import standing_still
+from tests.crash.started import resident, standing_still
 
 SESSION_S = 6.0
 STALL_S = 60.0
@@ -139,7 +139,7 @@ def _load(pipeline: Pipeline, pid: int) -> int:
         if block < 15:
             pipeline.publish(block)
             block += 1
-        highest = max(highest, int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * 4096)
+        highest = max(highest, resident(pid))
         time.sleep(1.0)
     return highest
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -43,14 +42,6 @@ class Broken(NamedTuple):
             f"record of {root} offset {first.offset} follows offset {self.missing.provenance.offset},"
             f" but {self.before[-1].provenance.offset} is the last one here"
         )
-
-
-@pytest.fixture(name="place")
-def _place(stack: Stack, topic_prefix: str, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """Fresh topics and tables."""
-    place = Place(stack.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path)
-    place.prepare(monkeypatch)
-    return place
 
 
 @pytest.fixture(name="broken")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
@@ -17,7 +16,6 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from schemas import codec
 from schemas.exits import FAIL_STOP
 from schemas.records import ConversationEvent, DeadLetter
-from still.embedded.stack import Stack
 from streams.partition import partition_of
 from tests.crash.commands import Place
 from tests.streams.log import PARTITIONS, eventually, read, write
@@ -55,12 +53,8 @@ def committed(place: Place) -> int:
 @pytest.mark.apache
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("stack", ["apache"], indirect=True)
-def test_nothing_is_acknowledged_while_letters_are_refused(
-    stack: Stack, topic_prefix: str, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_acknowledged_while_letters_are_refused(place: Place) -> None:
     """The worker ends with status 70, the sink holds; with a larger topic both land letters and what lay behind."""
-    place = Place(stack.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path)
-    place.prepare(monkeypatch)
     limit_letters(place, 100_000)
     talk = ConversationEvent("e", "contact-1", "conversation", messages=[{"role": "user", "content": "Hello"}])
     noise = random.Random(1).randbytes(500_000)

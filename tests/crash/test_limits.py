@@ -92,6 +92,7 @@ def test_a_death_at_any_write_of_a_crowd_gives_the_reference(point: str, name: s
     """At each single record in turn; the next worker cuts its chunks otherwise, and dies too, a little later."""
     calm = CrashAt()
     Worker(crowd(3, LIMITS[name]), PARTITIONS, calm).run([6])
+    assert calm.seen[point] > 1
     for count in range(1, calm.seen[point] + 1):
         world = crowd(3, LIMITS[name])
         crash = CrashAt(point, count)

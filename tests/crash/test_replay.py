@@ -13,7 +13,6 @@ import pytest
 from schemas import codec
 from schemas.records import Conversation, ConversationEvent, Outcome, Provenance, Score
 from still.__main__ import main
-from still.embedded.stack import Stack
 from streams.produce import Producer, ProduceSettings
 from tests.crash.commands import Place
 from tests.streams.log import eventually, read, write
@@ -22,14 +21,6 @@ WITHIN_S = 60.0
 EVENTS = "conversation.events"
 
 Dlq = Callable[..., Any]
-
-
-@pytest.fixture(name="place")
-def _place(stack: Stack, topic_prefix: str, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """Fresh topics and tables, and settings for the commands of this process too."""
-    place = Place(stack.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path)
-    place.prepare(monkeypatch)
-    return place
 
 
 @pytest.fixture(name="dlq")

@@ -14,6 +14,7 @@ import pytest
 from still.embedded.stack import EmbeddedStack
 from still.embedded.supervisor import ChildState
 from tests.crash.pipeline import WITHIN_S, Pipeline
+from tests.crash.started import resident
 from tests.streams.log import eventually
 
 SOAK_S = 120.0
@@ -111,11 +112,6 @@ class Soak:
     def most(self, name: str, start: float, end: float) -> int:
         """The most memory held in a part of the soak, bytes."""
         return max(held for part, held in self.held[name] if start <= part < end)
-
-
-def resident(pid: int) -> int:
-    """What a process holds in memory, bytes."""
-    return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaError, Message, Producer
@@ -11,7 +10,6 @@ from confluent_kafka import KafkaError, Message, Producer
 from schemas import codec
 from schemas.logtime import LATEST_US
 from schemas.records import ConversationEvent
-from still.embedded.stack import Stack
 from tests.crash.commands import Place
 from tests.streams.log import eventually
 
@@ -50,12 +48,8 @@ def produced(place: Place) -> list[int]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_no_timestamp_stops_the_stream(
-    stack: Stack, topic_prefix: str, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_timestamp_stops_the_stream(place: Place) -> None:
     """Each contact is a conversation and each piece of garbage a letter, once; the tables say times they can hold."""
-    place = Place(stack.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path)
-    place.prepare(monkeypatch, {"STILL_REFUSED_RUN": "1000"})
     stamps = produced(place)
     count = len(stamps)
     assert stamps[-1] == STAMPS_MS[-1]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from schemas import codec
 from schemas.exits import TRIPPED
 from schemas.records import DeadLetter
 from still.__main__ import main
-from still.embedded.stack import Stack
 from tests.crash.commands import Place
 from tests.streams.log import read, write
 
@@ -22,13 +19,10 @@ STAGES = {"worker": ("assemble", "conversation.events"), "sink": ("sink", "score
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("command", STAGES)
-def test_restarts_drain_no_topic(  # noqa: PLR0917 - fixtures
-    command: str, stack: Stack, topic_prefix: str, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_restarts_drain_no_topic(command: str, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """It trips once and then stays down, each start with status 78; after `still resume` it runs till it trips anew."""
-    place = Place(stack.bootstrap_servers, topic_prefix, stack.clickhouse_url, database, tmp_path)
-    place.prepare(monkeypatch, {"STILL_REFUSED_RUN": str(RUN)})
-    write(place.bootstrap_servers, topic_prefix + STAGES[command][1], [(b"one key", b"?")] * POISON)
+    monkeypatch.setenv("STILL_REFUSED_RUN", str(RUN))
+    write(place.bootstrap_servers, place.prefix + STAGES[command][1], [(b"one key", b"?")] * POISON)
     for _ in range(3):
         assert _life(place, command) == TRIPPED
     assert _starts_refused(place, command) == 2

@@ -137,7 +137,7 @@ def test_a_refused_record_is_written_whole() -> None:
     assert (letters.letters[0].value, letters.letters[0].offset, letters.letters[0].stage) == (b"junk", 5, "sink")
 
 
-def test_a_revoked_partition_leaves_thebatch_of() -> None:
+def test_a_revoked_partition_leaves_the_batch() -> None:
     """What was read of a partition that another sink reads now is forgotten here."""
     batch = batch_of(2)
     batch.refuse(arrived(b"junk", 5), Refused("undecodable", "no header"))
