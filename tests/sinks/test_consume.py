@@ -1,15 +1,13 @@
 """The sink's loop against librdkafka's own broker for tests: how it ends while ClickHouse is away."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
 import pytest
-from confluent_kafka import Producer
 from structlog.testing import capture_logs
 
-from schemas.codec import encode
 from sinks import consume
 from sinks.errors import Temporary
 from sinks.memory import MemoryDeadLetters, MemoryStore
@@ -17,7 +15,8 @@ from sinks.metrics import RecordedMetrics
 from sinks.settings import SinkSettings
 from sinks.signals import Signals
 from sinks.values import Block, Partition
-from tests.sinks.made import FrozenStore, example
+from tests.sinks.made import FrozenStore
+from tests.sinks.mock_broker import mock_broker, send
 from tests.streams.log import eventually
 
 RECORDS = 20
@@ -62,19 +61,11 @@ class _StandsStill(MemoryStore):
         super().insert(block)
 
 
-def _broker() -> tuple[Producer, str]:
-    """Librdkafka's own broker, for as long as the producer lives, with records; and its address."""
-    producer = Producer({"test.mock.num.brokers": 1, "log_level": 0})
-    servers = ",".join(f"{b.host}:{b.port}" for b in producer.list_topics(timeout=DEADLINE_S).brokers.values())
-    _send(servers, range(RECORDS))
-    return producer, servers
-
-
-def _send(servers: str, numbers: range) -> None:
-    sender = Producer({"bootstrap.servers": servers, "log_level": 0})
-    for number in numbers:
-        sender.produce("examples", encode(example(number)), partition=0)
-    assert sender.flush(DEADLINE_S) == 0
+@pytest.fixture(name="servers")
+def _servers() -> Iterator[str]:
+    """The address of a broker with records."""
+    with mock_broker(RECORDS) as servers:
+        yield servers
 
 
 def _settings(servers: str, *, is_shared: bool) -> SinkSettings:
@@ -85,9 +76,8 @@ def _settings(servers: str, *, is_shared: bool) -> SinkSettings:
 
 
 @pytest.mark.parametrize("is_shared", [True, False])
-def test_a_stop_does_not_wait_for_an_insert_that_stands_still(is_shared: bool) -> None:
+def test_a_stop_does_not_wait_for_an_insert_that_stands_still(servers: str, is_shared: bool) -> None:
     """The loop ends without its answer and says how many it left; what lands later lands by itself."""
-    _alive, servers = _broker()
     signals = Signals()
     store = _StandsStill(signals)
     try:
@@ -101,9 +91,8 @@ def test_a_stop_does_not_wait_for_an_insert_that_stands_still(is_shared: bool) -
 
 @pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize("is_shared", [True, False])
-def test_a_stop_while_clickhouse_is_away_is_a_clean_end(is_shared: bool, at_once: bool) -> None:
+def test_a_stop_while_clickhouse_is_away_is_a_clean_end(servers: str, is_shared: bool, at_once: bool) -> None:
     """Nothing is landed nor raised; what had been read is counted, and is read again after the next start."""
-    _alive, servers = _broker()
     settings = _settings(servers, is_shared=is_shared)
     signals = Signals()
     store = _Away(signals, at_once=at_once)
@@ -119,9 +108,8 @@ def test_a_stop_while_clickhouse_is_away_is_a_clean_end(is_shared: bool, at_once
     )
 
 
-def test_lag_and_freshness_grow_while_no_block_lands() -> None:
+def test_lag_and_freshness_grow_while_no_block_lands(servers: str) -> None:
     """The first block stands still, the next fills the buffer, what follows is not fetched: each record counts."""
-    broker, servers = _broker()
     store, metrics = FrozenStore(), RecordedMetrics()
     signals = Signals(metrics=metrics)
     settings = replace(_settings(servers, is_shared=False), max_rows=2, max_wait_s=0.1)
@@ -132,7 +120,7 @@ def test_lag_and_freshness_grow_while_no_block_lands() -> None:
         for sent in (1, 2, 3):
             eventually(partial(_shows_lag, metrics, sent * RECORDS), DEADLINE_S, f"a lag of {sent} times {RECORDS}")
             freshness_s.append(metrics.values["freshness_seconds", "examples", 0])
-            _send(servers, range(sent * RECORDS, (sent + 1) * RECORDS))
+            send(servers, range(sent * RECORDS, (sent + 1) * RECORDS))
         assert freshness_s == sorted(set(freshness_s))
         store.goes_on.set()
         eventually(partial(_shows_lag, metrics, 0), DEADLINE_S, "no lag")
@@ -140,7 +128,6 @@ def test_lag_and_freshness_grow_while_no_block_lands() -> None:
         store.goes_on.set()
         signals.stop.set()
         loop.join()
-    broker.flush(0)
 
 
 def _shows_lag(metrics: RecordedMetrics, lag: int) -> bool:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer
 
-from schemas.codec import encode
 from sinks import consume
 from sinks.memory import MemoryDeadLetters, MemoryStore
 from sinks.metrics import RecordedMetrics
 from sinks.settings import SinkSettings
 from sinks.signals import Signals
-from tests.sinks.made import FrozenStore, example
+from tests.sinks.made import FrozenStore
+from tests.sinks.mock_broker import mock_broker, send
 from tests.streams.log import eventually
 
 PARTITIONS = 4
@@ -24,24 +22,6 @@ RECORDS = 80
 SESSION_MS = 3_000
 """Short: librdkafka's broker waits nearly so long for all members at each rebalance."""
 DEADLINE_S = 60.0
-
-
-@contextmanager
-def _broker() -> Iterator[str]:
-    """The address of librdkafka's own broker, with a topic of records."""
-    producer = Producer({"test.mock.num.brokers": 1, "log_level": 0})
-    servers = ",".join(f"{b.host}:{b.port}" for b in producer.list_topics(timeout=DEADLINE_S).brokers.values())
-    _send(servers, range(RECORDS))
-    yield servers
-    producer.flush(0)
-
-
-def _send(servers: str, numbers: range) -> None:
-    sender = Producer({"bootstrap.servers": servers, "log_level": 0})
-    for number in numbers:
-        value = encode(example(number, partition=number % PARTITIONS))
-        sender.produce("examples", value, partition=number % PARTITIONS)
-    assert sender.flush(DEADLINE_S) == 0
 
 
 def _settings(servers: str, **kafka: str) -> SinkSettings:
@@ -65,7 +45,7 @@ def test_what_was_paused_is_read_again_after_a_rebalance() -> None:
     """Back-pressure has paused the topic when another member comes and goes: the one that stays lands everything."""
     store, metrics, left = FrozenStore(), RecordedMetrics(), threading.Event()
     signals = Signals(metrics=metrics)
-    with _broker() as servers:
+    with mock_broker(RECORDS, PARTITIONS) as servers:
         arguments = (_settings(servers), store, MemoryDeadLetters(), b"key", signals)
         threads = [
             threading.Thread(target=consume.run, args=arguments),
@@ -74,7 +54,7 @@ def test_what_was_paused_is_read_again_after_a_rebalance() -> None:
         try:
             threads[0].start()
             eventually(lambda: _lag(metrics) == RECORDS, DEADLINE_S, "records that were read")
-            _send(servers, range(RECORDS, 2 * RECORDS))
+            send(servers, range(RECORDS, 2 * RECORDS), PARTITIONS)
             # What comes now is seen of a paused partition alone: nothing is fetched, the broker is asked.
             eventually(lambda: _lag(metrics) == 2 * RECORDS, DEADLINE_S, "records that are not fetched")
             threads[1].start()
@@ -114,7 +94,7 @@ def _land(servers: str) -> None:
 
 def test_an_assignment_among_other_callbacks_does_not_abort_the_process() -> None:
     """One `consume` serves an assignment and log lines after it: what the first asks of Kafka disturbs no later one."""
-    with _broker() as servers:
+    with mock_broker(RECORDS, PARTITIONS) as servers:
         process = multiprocessing.get_context("spawn").Process(target=_land, args=(servers,))
         process.start()
         process.join(DEADLINE_S)
