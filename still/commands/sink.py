@@ -36,7 +36,7 @@ leases, up to three calls and a settling time, may once be silent for longer.
 """
 _SHARE = (
     "Share partitions with other sinks; its value names this one. Over the embedded broker those of a sink that is gone"
-    " wait until it is back under its name, or another joins"
+    " wait until it is back under its name or another joins, on a busy machine until all are started again"
 )
 _STOP_WITHIN_S = 9.0
 """A stop is asked for with ten seconds of grace, in containers too; the sink's own wait ends before."""
