@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import runpy
+import subprocess
 import sys
 
 MODULES = (
@@ -19,14 +19,19 @@ MODULES = (
 )
 
 
-def main() -> None:
-    """Run the named benchmarks, or all."""
-    for name in sys.argv[1:] or MODULES:
-        print(f"== {name}", flush=True)
-        module = name if name.startswith("bench.") else f"bench.{name}"
-        sys.argv = [module]
-        runpy.run_module(module, run_name="__main__")
+def main() -> int:
+    """Run the named benchmarks, or all, each in a process of its own, for a worker ends its. 1 = one of them failed."""
+    failed = [name for name in sys.argv[1:] or MODULES if not _ran(name)]
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _ran(name: str) -> bool:
+    print(f"== {name}", flush=True)
+    module = name if name.startswith("bench.") else f"bench.{name}"
+    return subprocess.run([sys.executable, "-m", module], check=False).returncode == 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
