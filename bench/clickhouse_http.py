@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-import chdb
 import clickhouse_connect
 
+from still.embedded.clickhouse.chdb_connection import connect
 from still.embedded.clickhouse.engine import Engine, RunOptions, Scope
 from still.embedded.stack import Ports, running_stack
 from still.front import configure_logs
@@ -53,7 +53,7 @@ def main() -> None:
     configure_logs()
     with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder) / "stack", Ports(0, 0)) as stack:
         engine = Engine(Path(folder) / "engine")
-        connection: Any = chdb.connect(f"{folder}/engine")  # type: ignore[no-untyped-call]
+        connection: Any = connect(f"{folder}/engine")
         url = urlsplit(stack.clickhouse_url)
         raw = http.client.HTTPConnection(url.hostname or "", url.port)
         served = clickhouse_connect.get_client(host=url.hostname, port=url.port, compress=False)

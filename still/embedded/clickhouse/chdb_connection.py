@@ -1,7 +1,7 @@
 """What is used of chDB, typed: its own annotations are partial, and know no bytes where it takes them."""
 
-from collections.abc import Iterator
-from typing import Protocol, cast
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, cast
 
 import chdb
 
@@ -49,4 +49,6 @@ class Connection(Protocol):
 
 def connect(address: str) -> Connection:
     """Opens a connection to the engine on the folder `address`, and the engine with the first one."""
-    return cast("Connection", chdb.connect(address))  # type: ignore[no-untyped-call]
+    # By this name it is the same to mypy whether it has annotations: two packages bring the file, and either may win.
+    opened: Callable[[str], Any] = chdb.connect
+    return cast("Connection", opened(address))
