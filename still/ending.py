@@ -16,6 +16,9 @@ from schemas.exits import STOPPED_LATE
 
 log = structlog.get_logger(__name__)
 
+STOP_WITHIN_S = 9.0
+"""A stop is asked for with ten seconds of grace, in containers too; a process' own wait ends before."""
+
 
 def leave_within(seconds: float, stop: threading.Event) -> None:
     """SIGTERM and SIGINT set `stop` from here on, and then this process has so long to end by itself.

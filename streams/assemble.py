@@ -142,7 +142,8 @@ class Assembler:
         self._clock.hear(grown.state)
         expired = self._expire(grown.size)
         self._put(grown)
-        return replace(step, expired=expired, forgotten=self._forget())
+        forgotten = self._forget()
+        return replace(step, expired=expired, forgotten=forgotten) if expired or forgotten else step
 
     def idle(self, now_us: int) -> list[ConversationEvent]:
         """Closes to publish for conversations quiet for `inactivity_us`; each is proposed once per session."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 
 from schemas import codec
 from schemas.ceiling import Ceiling, Limits
 from schemas.letters import replay_of
+from schemas.poison import REASON, Poison, unless_poison
 from streams.chunk import Chunk
 from streams.dead_letters import TOPIC as DEAD_LETTERS
 from streams.dead_letters import Source, dead_letter_of, stop_at
@@ -25,6 +26,9 @@ from streams.metrics import Metrics
 from streams.values import Arrived, Rejected
 
 log = structlog.get_logger()
+
+A = TypeVar("A")
+T = TypeVar("T")
 
 Refused = tuple[Arrived, Rejected]
 
@@ -96,3 +100,9 @@ class Refusals:
         letters = [dead_letter_of(arrived, source, rejected) for arrived, rejected in refused]
         topic = self._log.prefix + DEAD_LETTERS
         return [Outgoing(topic, chunk.partition, letter.key, codec.encode(letter)) for letter in letters]
+
+
+def unless_refused(stage: str, step: Callable[[A], T], record: A) -> T | Rejected:
+    """What a pure step of the stage makes of a record, or the refusal of one over which it raises."""
+    made = unless_poison(step, record)
+    return Rejected(stage, REASON, made.detail) if isinstance(made, Poison) else made

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import NamedTuple
 
 import structlog
 
 from schemas import codec
 from schemas.ceiling import Limits
-from schemas.poison import REASON, Poison, unless_poison
 from streams import assembly_keys
 from streams.assemble import Assembler, Decided
 from streams.assembly_keys import Held, Keys
@@ -24,20 +22,13 @@ from streams.chunk import Chunk
 from streams.deliver import Outgoing
 from streams.redact import redact
 from streams.settings import AssembleSettings, RedactSettings
-from streams.stage import Log, Refusals
-from streams.values import Arrived, Rejected, Step
+from streams.stage import Log, Refusals, unless_refused
+from streams.values import Arrived, Draft, Rejected, Step
 
 log = structlog.get_logger()
 
 Load = Callable[[int, str], Held]
 """(partition, cluster id) -> what the log holds of the partition's states."""
-
-
-class Made(NamedTuple):
-    """A redacted conversation as it is written."""
-
-    key: bytes
-    value: bytes
 
 
 class AssembleStage:
@@ -68,7 +59,7 @@ class AssembleStage:
     def settle(self, chunk: Chunk) -> None:
         """Assemble, then write conversations and letters, then state and mark; repeats alone need none."""
         assembler = self._assembler(chunk.partition)
-        taken = [self._take(assembler, arrived) for arrived in chunk.arrived]
+        taken = [self._take(assembler, arrived, chunk.partition) for arrived in chunk.arrived]
         steps = [step for step, _ in taken]
         refused = [
             (arrived, step.rejected)
@@ -76,7 +67,7 @@ class AssembleStage:
             if step.rejected is not None
         ]
         letters = self._refusals.letters(chunk, refused)
-        conversations = [self._outgoing(made, chunk.partition) for _, made in taken if made is not None]
+        conversations = [made for _, made in taken if made is not None]
         self._log.delivery.confirm([*conversations, *letters])
         self._log.delivery.confirm(self._state(chunk, steps))
         self._measure(chunk, steps, assembler)
@@ -104,23 +95,23 @@ class AssembleStage:
             self._assemblers[partition] = assembler
         return self._assemblers[partition]
 
-    def _take(self, assembler: Assembler, arrived: Arrived) -> tuple[Step, Made | None]:
+    def _take(self, assembler: Assembler, arrived: Arrived, partition: int) -> tuple[Step, Outgoing | None]:
         """What a record does, and the conversation that it completes; one over which a step fails does nothing."""
-        found = unless_poison(partial(self._decide, assembler), arrived)
-        if isinstance(found, Poison):
-            return Step(rejected=Rejected(self.name, REASON, found.detail)), None
-        decided, made = found
-        return assembler.apply(decided), made
+        found = unless_refused(self.name, partial(self._decide, assembler, partition), arrived)
+        if isinstance(found, Rejected):
+            return Step(rejected=found), None
+        decided, conversation = found
+        return assembler.apply(decided), conversation
 
-    def _decide(self, assembler: Assembler, arrived: Arrived) -> tuple[Decided, Made | None]:
+    def _decide(self, assembler: Assembler, partition: int, arrived: Arrived) -> tuple[Decided, Outgoing | None]:
         decided = assembler.decide(arrived)
-        if (draft := decided.step.draft) is None:
-            return decided, None
-        conversation = redact(draft, self._redaction)
-        return decided, Made(conversation.conversation_id.encode(), codec.encode(conversation))
+        draft = decided.step.draft
+        return decided, None if draft is None else self._conversation(draft, partition)
 
-    def _outgoing(self, made: Made, partition: int) -> Outgoing:
-        return Outgoing(self._log.prefix + "conversations", partition, made.key, made.value)
+    def _conversation(self, draft: Draft, partition: int) -> Outgoing:
+        conversation = redact(draft, self._redaction)
+        topic = self._log.prefix + "conversations"
+        return Outgoing(topic, partition, conversation.conversation_id.encode(), codec.encode(conversation))
 
     def _state(self, chunk: Chunk, steps: list[Step]) -> list[Outgoing]:
         is_new = not all(step.duplicate for step in steps)

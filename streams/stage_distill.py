@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
 
 import structlog
 
@@ -17,20 +16,16 @@ from schemas import codec
 from schemas.ceiling import Limits
 from schemas.errors import InvalidRecord, Undecodable, UnknownSchema
 from schemas.letters import attempt_of, is_for_another
-from schemas.poison import REASON, Poison, unless_poison
 from schemas.records import Conversation, Provenance
 from streams.chunk import Chunk
 from streams.deliver import Outgoing
 from streams.distill import distill
 from streams.monotone import Monotone, place_of
 from streams.settings import DistillSettings
-from streams.stage import Log, Refusals
+from streams.stage import Log, Refusals, unless_refused
 from streams.values import Arrived, Reason, Rejected
 
 log = structlog.get_logger()
-
-A = TypeVar("A")
-T = TypeVar("T")
 
 Before = Callable[[int, int], Iterable[Arrived]]
 """(partition, end) -> the conversations that the log holds below offset `end`, the newest first."""
@@ -84,7 +79,7 @@ class DistillStage:
             return conversation
         if not self._is_new(seen, conversation.provenance):
             return None
-        return _or_refused(partial(self._yield_of, partition), conversation)
+        return unless_refused(self.name, partial(self._yield_of, partition), conversation)
 
     def _seen_before(self, chunk: Chunk) -> Monotone:
         if chunk.partition not in self._seen:
@@ -122,7 +117,7 @@ def read(arrived: Arrived) -> Conversation | Rejected:
     """The conversation in a consumed message, its attempt raised if it is a replay, or why there is none."""
     if arrived.value is None:
         return Rejected(DistillStage.name, "no_value", f"offset {arrived.offset} of conversations holds no value")
-    return _or_refused(_decoded, arrived)
+    return unless_refused(DistillStage.name, _decoded, arrived)
 
 
 def _decoded(arrived: Arrived) -> Conversation | Rejected:
@@ -131,11 +126,6 @@ def _decoded(arrived: Arrived) -> Conversation | Rejected:
     except (Undecodable, InvalidRecord) as error:
         reason: Reason = "unknown_schema" if isinstance(error, UnknownSchema) else "undecodable"
         return Rejected(DistillStage.name, reason, str(error))
-
-
-def _or_refused(step: Callable[[A], T], record: A) -> T | Rejected:
-    made = unless_poison(step, record)
-    return Rejected(DistillStage.name, REASON, made.detail) if isinstance(made, Poison) else made
 
 
 def _raised(conversation: Conversation, attempt: int) -> Conversation:

@@ -20,7 +20,7 @@ from sinks.settings import SinkSettings
 from sinks.signals import Signals
 from sinks.tables import by_topic
 from still import schema_ids, tripped, wiring
-from still.ending import leave_late, leave_within
+from still.ending import STOP_WITHIN_S, leave_late, leave_within
 from still.errors import Tripped, UserError
 from still.health import Check, Health, Pulse, assigned, served
 from still.kafka import WAIT_S, broker_trouble, reach
@@ -38,8 +38,6 @@ _SHARE = (
     "Share partitions with other sinks; its value names this one. Over the embedded broker those of a sink that is gone"
     " wait until it is back under its name or another joins, on a busy machine until all are started again"
 )
-_STOP_WITHIN_S = 9.0
-"""A stop is asked for with ten seconds of grace, in containers too; the sink's own wait ends before."""
 
 
 def register(app: typer.Typer) -> None:
@@ -67,7 +65,7 @@ def sink(
     }
     health = Health("sink", pulse, checks)
     signals = replace(signals, metrics=PrometheusMetrics(health.registry))
-    leave_within(_STOP_WITHIN_S, signals.stop)
+    leave_within(STOP_WITHIN_S, signals.stop)
     schema_ids.bind(settings, signals.stop)
     announce_when(ready, settings.folder, "sink")
     try:

@@ -12,7 +12,7 @@ import typer
 
 from sinks.errors import Temporary
 from still import wiring
-from still.ending import leave_done, leave_within
+from still.ending import STOP_WITHIN_S, leave_done, leave_within
 from still.errors import UserError
 from still.health import Check, Health, Pulse, served
 from still.kafka import broker_trouble
@@ -26,8 +26,6 @@ log = structlog.get_logger(__name__)
 
 _LONGEST_SILENCE_S = 900.0
 """A run says something at every training step; loading a large base or measuring it on a benchmark takes longest."""
-_STOP_WITHIN_S = 9.0
-"""As the sink. A run hears of a stop between two steps; to load a base, or to wait for Kafka, may take longer."""
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +41,7 @@ def trainer(
     """Train a track whenever enough fresh examples are there, one run at a time."""
     settings, stop = load(), Event()
     health = _health(settings)
-    leave_within(_STOP_WITHIN_S, stop)
+    leave_within(STOP_WITHIN_S, stop)
     with explained(), served(health, settings.health_host, settings.health_port):
         known = load_tracks(tracks or settings.tracks)
         chosen = tuple(track for task, track in known.items() if task in _names(tasks, list(known)))

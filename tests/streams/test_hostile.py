@@ -141,7 +141,8 @@ def test_a_tool_that_requires_what_is_no_name_stops_nothing() -> None:
     """Definitions travel verbatim, so that anything may stand in the list of what a tool requires."""
     call = {"function": {"name": "find", "arguments": "{}"}}
     tool = {"type": "function", "function": {"name": "find", "parameters": {"required": [["id"], {}, 1]}}}
-    taken_to_the_end(whole({"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [call]}, tools=[tool]))
+    said = {"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [call]}
+    assert taken_to_the_end(whole(*said, tools=[tool])).tools == [tool]
 
 
 @pytest.mark.parametrize("behind", ["ad\u0131na", "\u0130DA", "K\u0131", "\u017f1", "\u212a"])
@@ -186,4 +187,4 @@ def test_json_that_is_written_anew_does_not_grow_out_of_its_topic() -> None:
 )
 def test_a_word_of_many_pages_is_read_through_once(text: str) -> None:
     """A pasted key or picture is a single word: to look for addresses from each of its letters would take hours."""
-    taken_to_the_end(whole({"role": "user", "content": text}))
+    assert taken_to_the_end(whole({"role": "user", "content": text})).messages[0]["content"] == text
